@@ -1,0 +1,5 @@
+//! (skeleton) hsmtrail.
+
+pub mod enrich;
+pub mod event;
+pub mod framing;

@@ -1,0 +1,2 @@
+//! The `hsmtrail` command.
+fn main() {}
