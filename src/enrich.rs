@@ -2,6 +2,7 @@
 
 pub mod actor;
 pub mod operation;
+pub mod time;
 
 /// `outcome`: did the call work, and if not, why.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
