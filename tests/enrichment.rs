@@ -1,6 +1,15 @@
 //! The derived fields, rule by rule: each row of the tables below is one event and what the
 //! `cloudhsm` object must say about it. Further tests ask that the rows reach every word there is.
 
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::too_many_lines,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "clippy lets tests panic, but not their helpers; a table is as long as its rules"
+)]
+
 use std::collections::BTreeSet;
 
 use hsmtrail::encode;
@@ -41,11 +50,15 @@ fn what_is_not_known_is_not_there() {
             Value::String(text) => assert!(!text.is_empty(), "{rule}"),
             Value::Array(items) => {
                 assert!(!items.is_empty(), "{rule}");
-                items.iter().for_each(|item| check(rule, item));
+                for item in items {
+                    check(rule, item);
+                }
             }
             Value::Object(members) => {
                 assert!(!members.is_empty(), "{rule}");
-                members.values().for_each(|member| check(rule, member));
+                for member in members.values() {
+                    check(rule, member);
+                }
             }
             Value::Bool(_) | Value::Number(_) => {}
         }
@@ -68,11 +81,6 @@ fn every_word_is_reached() {
             .map(|value| value.as_str().expect(pointer).to_owned())
             .collect()
     };
-    fn all<const N: usize>(words: [&str; N]) -> BTreeSet<String> {
-        let set: BTreeSet<_> = words.map(str::to_owned).into();
-        assert_eq!(set.len(), N, "no word twice");
-        set
-    }
     assert_eq!(words("/api"), all(Api::ALL.map(Api::word)));
     assert_eq!(words("/access"), all(Access::ALL.map(Access::word)));
     assert_eq!(words("/action"), all(Action::ALL.map(Action::word)));
@@ -550,7 +558,7 @@ fn actors() -> Vec<Row> {
         };
         rows.push((identity_type, by(identity_type, |e| e.identity.principal_id = Some("AROAX")), json!({"/actor/credential": with_role})));
     }
-    rows.extend([
+    rows.extend(vec![
         ("no type", on("ListTags", |_| {}), json!({"/actor/kind": "unknown", "/actor/by_service": false, "/actor/service": null})),
         ("no type, service event", on("ListTags", |e| e.event_type = Some("AwsServiceEvent")), json!({"/actor/kind": "aws_service", "/actor/credential": "none", "/actor/by_service": true, "/actor/service": null, "/actor/name": null})),
         ("no type, invoked", on("ListTags", |e| e.identity.invoked_by = Some("AWS Internal")), json!({"/actor/kind": "aws_service", "/actor/service": "AWS Internal", "/actor/name": "AWS Internal"})),
@@ -1004,7 +1012,7 @@ fn who() -> Vec<Row> {
     };
     let serviced = |name| {
         on(name, |event| {
-            event.identity.invoked_by = Some("backup.amazonaws.com")
+            event.identity.invoked_by = Some("backup.amazonaws.com");
         })
     };
     vec![
@@ -1118,4 +1126,10 @@ fn object(event: &Event<'_>) -> Value {
     let mut record: Value = serde_json::from_str(&line(event, "{\"a\":1}")).expect("JSON");
     assert_eq!(record["a"], 1);
     record["cloudhsm"].take()
+}
+
+fn all<const N: usize>(words: [&str; N]) -> BTreeSet<String> {
+    let set: BTreeSet<_> = words.map(str::to_owned).into();
+    assert_eq!(set.len(), N, "no word twice");
+    set
 }

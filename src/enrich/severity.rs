@@ -1,6 +1,6 @@
 //! How much it matters: severity, the reasons for it, and the techniques of MITRE ATT&CK.
 //!
-//! In → out: a [`Case`], which is all that was derived before; a [`Verdict`].
+//! In → out: a `Case`, which is all that was derived before; a `Verdict`.
 //!
 //! Invariants: **The rules are the tables below**, gone through from top to bottom: those of calls
 //! that worked or those of calls that did not, then who made them. **A rule raises the severity
