@@ -3,3 +3,4 @@
 pub mod enrich;
 pub mod event;
 pub mod framing;
+pub mod metrics;
