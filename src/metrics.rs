@@ -16,7 +16,7 @@
 //! [`Error`]s that name them, and no reason to stop filtering.
 //!
 //! Cost: `record` is one pass over some 400 integers a batch, and one addition to a shared
-//! counter for each that is not 0. The delays of about [`PENDING_DELAYS`] events are held until
+//! counter for each that is not 0. The delays of some 4000 events are held until
 //! they are folded into the histogram, whether anyone reads it or not.
 
 mod counts;
