@@ -3,3 +3,5 @@
 pub mod enrich;
 pub mod event;
 pub mod framing;
+pub mod sink;
+pub mod source;
