@@ -77,7 +77,7 @@ pub enum SinkError {
         name: String,
     },
     /// The system refused a write.
-    #[error("cannot write to {name} after {written} bytes: {error}; its last line is {tail}")]
+    #[error("cannot write to {name} after {written} bytes: {error}{tail}")]
     Write {
         /// Path of the file, or `stdout`.
         name: String,
@@ -109,8 +109,8 @@ pub enum Tail {
 impl std::fmt::Display for Tail {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
-            Self::Whole => "whole",
-            Self::Torn => "cut short",
+            Self::Whole => "",
+            Self::Torn => "; its last line is cut short",
         })
     }
 }
@@ -169,7 +169,7 @@ impl Sink {
     }
 
     /// A file of that path, made empty if it exists; or a FIFO or device, as it is. Opening a FIFO
-    /// waits for its reader, as `cat >fifo` does.
+    /// waits for its reader, as `cat >fifo` does, and only a signal ends that.
     ///
     /// # Errors
     ///
@@ -332,7 +332,7 @@ impl Sink {
 
     /// Takes a torn last line back, where that can be done; says what the tail is then.
     fn cut(&mut self) -> Tail {
-        if self.torn > 0 && (self.own.is_none() || self.cut_file().is_err()) {
+        if self.torn > 0 && !self.cut_file().unwrap_or(false) {
             return Tail::Torn;
         }
         self.torn = 0;
@@ -341,13 +341,14 @@ impl Sink {
 
     /// Only what we wrote last is cut: somebody may have truncated the file (rotation) or appended
     /// to it, and then its end is not where our last write ended.
-    fn cut_file(&self) -> io::Result<()> {
+    fn cut_file(&self) -> io::Result<bool> {
+        if self.own.is_none() {
+            return Ok(false);
+        }
         let end = self.file.metadata()?.len();
         let ours = (&self.file).stream_position()?;
-        match end.checked_sub(self.torn) {
-            Some(whole) if end == ours => self.file.set_len(whole),
-            _ => Err(Errno::STALE.into()),
-        }
+        let whole = end.checked_sub(self.torn).filter(|_| end == ours);
+        whole.map_or(Ok(false), |whole| self.file.set_len(whole).map(|()| true))
     }
 
     fn error(&self, errno: Errno) -> SinkError {
