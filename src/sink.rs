@@ -20,6 +20,7 @@
 //! file is closed is not noticed. Over a limit on file size the system ends the process by a signal
 //! unless SIGXFSZ is ignored or handled; then it is an error like a full disk.
 
+use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Seek};
 use std::os::fd::{AsFd, OwnedFd};
@@ -106,8 +107,8 @@ pub enum Tail {
     Torn,
 }
 
-impl std::fmt::Display for Tail {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for Tail {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Whole => "",
             Self::Torn => "; its last line is cut short",
