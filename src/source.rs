@@ -257,7 +257,11 @@ impl Source {
             if self.over {
                 return Ok(Read::End);
             }
-            let delivered = if self.damage.is_none() { self.deliver(buf) } else { 0 };
+            let delivered = if self.damage.is_none() {
+                self.deliver(buf)
+            } else {
+                0
+            };
             if delivered > 0 {
                 return Ok(Read::Bytes(delivered));
             }
