@@ -196,7 +196,7 @@ impl Members {
                 self.state = State::Between;
                 return Step::FoundAfter(Found::RecordsArray);
             }
-            if !self.log_file {
+            if byte == b'{' && !self.log_file {
                 return Step::FoundBefore(Found::Ordinary);
             }
         }
@@ -353,8 +353,8 @@ mod tests {
             (r#""Records":{}}"#, Found::Ordinary, "{}}"),
             (
                 r#""Records":null,"Records":[]}"#,
-                Found::Ordinary,
-                r#"null,"Records":[]}"#,
+                Found::RecordsArray,
+                "]}",
             ),
             (
                 r#""eventVersion":"1.08","Records":[]}"#,
