@@ -73,8 +73,13 @@ pub enum Severity {
 
 impl Severity {
     /// Every severity, in rising order.
-    pub const ALL: [Self; 5] =
-        [Self::Informational, Self::Low, Self::Medium, Self::High, Self::Critical];
+    pub const ALL: [Self; 5] = [
+        Self::Informational,
+        Self::Low,
+        Self::Medium,
+        Self::High,
+        Self::Critical,
+    ];
 
     /// The word in the `cloudhsm` object and in the metrics.
     pub const fn word(self) -> &'static str {

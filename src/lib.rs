@@ -1,5 +1,8 @@
 //! (skeleton) hsmtrail.
 
+pub mod cli;
+pub mod config;
 pub mod enrich;
 pub mod event;
 pub mod framing;
+pub mod suggest;
