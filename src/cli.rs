@@ -78,6 +78,9 @@ pub struct Options {
     pub input: Option<InputForm>,
 
     /// Reject longer records; a unit is KiB, MiB, KB or MB [default: 1MiB]
+    ///
+    /// CloudTrail's own limit is 256 KB, or 1 MB for an enriched event. What is longer is not held
+    /// in memory.
     #[arg(long, value_name = "SIZE", value_parser = by(value::RECORD_SIZE), help_heading = "Input")]
     pub max_record_bytes: Option<usize>,
 
@@ -98,6 +101,9 @@ pub struct Options {
     pub on_reject: Option<OnReject>,
 
     /// Write rejects to this file instead of the output [default: none]
+    ///
+    /// Only here is a record that is too long kept in full. It is an error together with
+    /// --on-reject drop.
     #[arg(
         long,
         value_name = "FILE",
@@ -115,10 +121,15 @@ pub struct Options {
     pub flush_interval: Option<Duration>,
 
     /// Serve Prometheus metrics here; a port alone is on loopback [default: off]
+    ///
+    /// The path is /metrics. To be reached from other machines, name the address: 0.0.0.0:9100.
     #[arg(long, value_name = "ADDR", value_parser = by(value::LISTEN), help_heading = "Metrics")]
     pub metrics_listen: Option<SocketAddr>,
 
     /// Write metrics to this file for the textfile collector [default: off]
+    ///
+    /// It is replaced as a whole, now and then and before the end. The collector reads only names
+    /// that end in .prom.
     #[arg(
         long,
         value_name = "FILE.prom",
@@ -128,12 +139,15 @@ pub struct Options {
     pub metrics_file: Option<PathBuf>,
 
     /// Print one paragraph of totals on stderr at the end [default: false]
+    ///
+    /// With =false it is off whatever the environment and the config file say.
     #[arg(
         long,
         value_name = "BOOL",
         num_args = 0..=1,
         require_equals = true,
         default_missing_value = "true",
+        hide_possible_values = true,
         help_heading = "Metrics"
     )]
     pub summary: Option<bool>,
@@ -214,8 +228,8 @@ const ABOUT: &str = "Finds AWS CloudHSM events in a CloudTrail stream and says i
 const LONG_ABOUT: &str = "\
 Reads AWS CloudTrail JSON from stdin or from files and writes the same records as one line each. \
 Every AWS CloudHSM event among them gains an object, cloudhsm, that says what happened, to which \
-cluster, HSM or backup, by whom, whether it worked, and how much it matters. No other byte of a \
-record changes.
+cluster, HSM or backup, by whom, whether it worked, and how much it matters. Otherwise \
+a record stays as it is, byte for byte, but for line breaks and indentation.
 
 The form of the input is recognised: one event a line, CloudTrail's log files, arrays, or values \
 back to back.";
@@ -226,8 +240,7 @@ Examples:
   hsmtrail --output events.ndjson --rejects bad.ndjson --summary trail.json
   hsmtrail --metrics-listen 9100 --config /etc/hsmtrail.toml
 
-A file that is named like a command is given as ./explain.
-For more on each option, try 'hsmtrail --help'.";
+A file that is named like a command is given as ./explain.";
 
 const LONG_EXAMPLES: &str = "\
 Examples:

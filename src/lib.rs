@@ -5,4 +5,5 @@ pub mod config;
 pub mod enrich;
 pub mod event;
 pub mod framing;
+pub mod schema;
 pub mod suggest;
