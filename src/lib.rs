@@ -2,6 +2,7 @@
 
 pub mod cli;
 pub mod config;
+pub mod encode;
 pub mod enrich;
 pub mod event;
 pub mod framing;

@@ -1,6 +1,7 @@
-//! What was called: the operation catalogue.
+//! What was called: the operation catalogue, and what a name and its request say about the call.
 //!
-//! In → out: the catalogue feeds [`crate::enrich`], `hsmtrail explain` and the metric labels.
+//! In → out: an [`Event`]'s name, request and host header; a [`Call`] for [`crate::enrich`]. The
+//! catalogue itself also feeds `hsmtrail explain` and the metric labels.
 //!
 //! Invariants: **One row per operation and generation**: 18 of the API of 2017 (`v2`) and 20 of
 //! the retired one of 2014 (`classic`); `CreateHsm` and `DeleteHsm` are in both, and their two
@@ -10,6 +11,10 @@
 //! (`resource`), how much it matters (`severity`).
 //!
 //! Failure: none; a name that is not in the catalogue is an answer too.
+
+use crate::event::Event;
+
+use super::resource::id_in;
 
 use Access::{Read, Write};
 use Action::{Create, Delete, Initialize, Modify, Restore, Share, Unshare, Untag};
@@ -212,6 +217,62 @@ pub fn label_index(name: Option<&str>) -> usize {
         .unwrap_or(other)
 }
 
+/// What an event's name, request and host header say about the call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Call<'a> {
+    /// `eventName`, whatever it is.
+    pub operation: Option<&'a str>,
+    /// The name is in the catalogue.
+    pub known: bool,
+    /// The generation of the API.
+    pub api: Api,
+    /// Whether it changes anything.
+    pub access: Access,
+    /// What kind of thing it does.
+    pub action: Action,
+    /// What it is done to; none for a name that is not in the catalogue.
+    pub resource_type: Option<ResourceType>,
+    /// It takes something away.
+    pub destructive: bool,
+}
+
+impl<'a> Call<'a> {
+    pub(super) fn of(event: &Event<'a>) -> Self {
+        let name = event.event_name.unwrap_or_default();
+        let row = rows(name).next();
+        let action = row.map_or_else(|| Action::of_unknown(name), |row| row.action);
+        Self {
+            operation: event.event_name,
+            known: row.is_some(),
+            api: Api::of(event),
+            access: match (row, event.read_only) {
+                // The catalogue goes before `readOnly`: an event cannot talk itself down.
+                (Some(row), _) => row.access,
+                (None, Some(read_only)) => {
+                    if read_only {
+                        Read
+                    } else {
+                        Write
+                    }
+                }
+                (None, None) => {
+                    if action == Action::Read {
+                        Read
+                    } else {
+                        Write
+                    }
+                }
+            },
+            action,
+            resource_type: row.map(|row| match row.resource_type {
+                ResourceType::Tag => ResourceType::of_tagged(event),
+                resource_type => resource_type,
+            }),
+            destructive: row.map_or(action == Delete, |row| row.destructive),
+        }
+    }
+}
+
 /// `api`: the generation of the CloudHSM API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Api {
@@ -233,6 +294,20 @@ impl Api {
             Self::V2 => "v2",
             Self::Classic => "classic",
             Self::Unknown => "unknown",
+        }
+    }
+
+    fn of(event: &Event<'_>) -> Self {
+        let mut rows = event.event_name.into_iter().flat_map(rows);
+        let request = &event.request;
+        let host = event.client_provided_host_header.unwrap_or_default();
+        match (rows.next(), rows.next()) {
+            (Some(row), None) => row.generation,
+            (Some(_), Some(_)) if request.has_cluster_id => Self::V2,
+            (Some(_), Some(_)) if request.has_classic_member => Self::Classic,
+            _ if host.starts_with("cloudhsmv2.") => Self::V2,
+            _ if host.starts_with("cloudhsm.") => Self::Classic,
+            _ => Self::Unknown,
         }
     }
 }
@@ -322,7 +397,31 @@ impl Action {
             Self::Other => "other",
         }
     }
+
+    /// The action of a name that is not in the catalogue, by how it begins.
+    fn of_unknown(name: &str) -> Self {
+        let begins = |(prefix, action): &(&str, Self)| name.starts_with(prefix).then_some(*action);
+        PREFIXES.iter().find_map(begins).unwrap_or(Self::Other)
+    }
 }
+
+/// No prefix begins another, so their order does not matter.
+const PREFIXES: [(&str, Action); 14] = [
+    ("Describe", Action::Read),
+    ("List", Action::Read),
+    ("Get", Action::Read),
+    ("Create", Create),
+    ("Delete", Delete),
+    ("Modify", Modify),
+    ("Update", Modify),
+    ("Put", Modify),
+    ("Copy", Action::Copy),
+    ("Restore", Restore),
+    ("Tag", Action::Tag),
+    ("AddTags", Action::Tag),
+    ("Untag", Untag),
+    ("RemoveTags", Untag),
+];
 
 /// `resource_type`: what kind of thing the call is made to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -371,7 +470,29 @@ impl ResourceType {
             Self::Tag => "tag",
         }
     }
+
+    /// What the id or ARN in the request of a tag operation shows.
+    fn of_tagged(event: &Event<'_>) -> Self {
+        let shown = |text| {
+            let shows = |(kind, resource_type)| id_in(text, kind).map(|_| resource_type);
+            KINDS.into_iter().find_map(shows)
+        };
+        let texts = [event.request.resource_id, event.request.resource_arn];
+        texts
+            .into_iter()
+            .flatten()
+            .find_map(shown)
+            .unwrap_or(Self::Tag)
+    }
 }
+
+const KINDS: [(&str, ResourceType); 5] = [
+    ("cluster-", Cluster),
+    ("backup-", Backup),
+    ("hsm-", Hsm),
+    ("hapg-", Hapg),
+    ("client-", LunaClient),
+];
 
 /// A row of the API of 2017, without its effect.
 const fn v2(
