@@ -13,7 +13,7 @@
 
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::builder::PathBufValueParser;
@@ -211,7 +211,7 @@ where
 /// Takes a path as it was typed, UTF-8 or not, when it is of this kind.
 fn file(
     kind: Kind<PathBuf>,
-    is: fn(&PathBuf) -> bool,
+    is: fn(&Path) -> bool,
 ) -> impl clap::builder::TypedValueParser<Value = PathBuf> {
     PathBufValueParser::new().try_map(move |path| {
         if is(&path) {

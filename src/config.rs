@@ -277,7 +277,7 @@ impl Config {
             } else {
                 files.into_iter().map(Input::from).collect()
             },
-            output: options.output.filter(value::is_real),
+            output: options.output.filter(|path| value::is_real(path)),
             select: options.select.unwrap_or(default.select),
             validate: options.validate.unwrap_or(default.validate),
             input: options.input.unwrap_or(default.input),

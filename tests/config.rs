@@ -1,5 +1,7 @@
 //! Precedence, the config file and every message about a wrong configuration.
 
+#![expect(clippy::unwrap_used, reason = "a test ends there")]
+
 use std::ffi::OsString;
 use std::io;
 use std::num::NonZeroUsize;

@@ -1,7 +1,11 @@
 //! The JSON Schema against the worked example, damaged copies of it, and the closed sets.
 
-use hsmtrail::enrich::actor::{ActorKind, Credential};
+#![expect(clippy::unwrap_used, reason = "a test ends there")]
+
+use hsmtrail::enrich::actor::{ActorKind, Credential, IssuerKind};
 use hsmtrail::enrich::operation::{Access, Action, Api, ResourceType};
+use hsmtrail::enrich::origin::{Client, OriginKind};
+use hsmtrail::enrich::severity::{Reason, Technique};
 use hsmtrail::enrich::{Outcome, Severity};
 use hsmtrail::schema;
 use jsonschema::Validator;
@@ -176,6 +180,26 @@ fn closed_sets_are_those_of_the_enrichment() {
         (
             "/properties/actor/properties/kind",
             words(&ActorKind::ALL, ActorKind::word),
+        ),
+        (
+            "/properties/actor/properties/issuer_kind",
+            words(&IssuerKind::ALL, IssuerKind::word),
+        ),
+        (
+            "/properties/origin/properties/kind",
+            words(&OriginKind::ALL, OriginKind::word),
+        ),
+        (
+            "/properties/origin/properties/client",
+            words(&Client::ALL, Client::word),
+        ),
+        (
+            "/properties/reasons/items",
+            words(&Reason::ALL, Reason::word),
+        ),
+        (
+            "/properties/attack/items",
+            words(&Technique::ALL, Technique::word),
         ),
         (
             "/properties/actor/properties/credential",

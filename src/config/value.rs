@@ -13,7 +13,7 @@
 use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::ValueEnum;
@@ -127,14 +127,14 @@ pub const FILE: Kind<PathBuf> = Kind::new("the path of a file", Form::Quoted, pa
 pub const REAL_FILE: Kind<PathBuf> = Kind::new(
     "the path of a file (rejects stay in the output without it)",
     Form::Quoted,
-    |text| path(text).filter(is_real),
+    |text| path(text).filter(|path| is_real(path)),
 );
 
 /// The path of a file of the textfile collector, which reads nothing that ends otherwise.
 pub const PROM_FILE: Kind<PathBuf> = Kind::new(
     "the path of a file whose name ends in `.prom`",
     Form::Quoted,
-    |text| path(text).filter(is_prom),
+    |text| path(text).filter(|path| is_prom(path)),
 );
 
 /// The most bytes that one record may have.
@@ -154,7 +154,7 @@ pub const RECORD_SIZE: Kind<usize> = Kind::new(
 pub const INTERVAL: Kind<Duration> = Kind::new(
     "a duration from 0 to 1h: a whole number with a unit, such as 100ms, 2s or 1m, or 0",
     Form::Any,
-    |text| duration(text).filter(|interval| *interval <= Duration::from_secs(3600)),
+    |text| duration(text).filter(|interval| *interval <= Duration::from_hours(1)),
 );
 
 /// A number of threads.
@@ -180,12 +180,12 @@ pub const LISTEN: Kind<SocketAddr> = Kind::new(
 pub const SWITCH: Kind<bool> = Kind::new("true or false", Form::Bare, |text| text.parse().ok());
 
 /// Whether a path is that of a file, not `-`.
-pub fn is_real(path: &PathBuf) -> bool {
+pub fn is_real(path: &Path) -> bool {
     path.as_os_str() != "-"
 }
 
 /// Whether the textfile collector would read a file of this name.
-pub fn is_prom(path: &PathBuf) -> bool {
+pub fn is_prom(path: &Path) -> bool {
     path.extension()
         .is_some_and(|extension| extension == "prom")
 }
