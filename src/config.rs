@@ -204,13 +204,9 @@ pub enum ConfigError {
          (on the command line, in the environment or in the config file)"
     )]
     RejectsDropped,
-    /// Writing to a file would destroy what another option reads from it or writes to it.
-    #[error("{one} and {other} are the same file, {}", path.display())]
-    SameFile {
-        /// One use of the file.
-        one: &'static str,
-        /// The other one.
-        other: &'static str,
+    /// Replacing the metrics file would destroy records.
+    #[error("the metrics file {} is also an input, the output or the file of rejects", path.display())]
+    MetricsFileUsed {
         /// The file.
         path: PathBuf,
     },
@@ -299,30 +295,31 @@ impl Config {
         if self.rejects.is_some() && self.on_reject == OnReject::Drop {
             return Err(ConfigError::RejectsDropped);
         }
-        let inputs = self.inputs.iter().filter_map(|input| match input {
-            Input::Stdin => None,
-            Input::File(path) => Some(("an input", path.as_path())),
-        });
-        let outputs = [
-            ("the output", &self.output),
-            ("the file of rejects", &self.rejects),
-            ("the metrics file", &self.metrics_file),
-        ];
-        let mut seen: Vec<(&'static str, &Path)> = inputs.collect();
-        for (other, path) in outputs {
-            let Some(path) = path.as_deref() else {
-                continue;
-            };
-            if let Some((one, _)) = seen.iter().find(|(_, earlier)| *earlier == path) {
-                return Err(ConfigError::SameFile {
-                    one,
-                    other,
-                    path: path.to_owned(),
-                });
-            }
-            seen.push((other, path));
+        // The sinks compare what they open with the inputs. The metrics file is not opened but
+        // replaced, so that nothing would notice there.
+        let Some(metrics) = self.metrics_file.as_deref() else {
+            return Ok(());
+        };
+        let inputs = self.inputs.iter().filter_map(Input::path);
+        let used = inputs
+            .chain(self.output.as_deref())
+            .chain(self.rejects.as_deref());
+        if used.into_iter().any(|path| path == metrics) {
+            return Err(ConfigError::MetricsFileUsed {
+                path: metrics.to_owned(),
+            });
         }
         Ok(())
+    }
+}
+
+impl Input {
+    /// The path of a file; nothing for stdin.
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Stdin => None,
+            Self::File(path) => Some(path),
+        }
     }
 }
 

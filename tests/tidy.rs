@@ -29,7 +29,8 @@ const ROOMS: [(&str, &[&str]); 16] = [
     ("event", &[]),
     ("enrich", &["event"]),
     ("encode", &["enrich", "framing::RejectReason"]),
-    ("sink", &[]),
+    // Which regular file it is: nothing is read and written at once.
+    ("sink", &["source::FileId"]),
     ("metrics", &["enrich", "framing::RejectReason"]),
     (
         "pipeline",
@@ -55,7 +56,7 @@ const STAGES: [&str; 7] = [
 ];
 
 /// Each dependency and the rooms, or modules of a room, that may name it.
-const CRATES: [(&str, &[&str]); 26] = [
+const CRATES: [(&str, &[&str]); 30] = [
     ("axum", &["metrics"]),
     ("base64", &["encode::reject"]),
     ("bytes", &["source", "framing", "pipeline"]),
@@ -63,11 +64,14 @@ const CRATES: [(&str, &[&str]); 26] = [
     ("clap_complete", &["cli"]),
     ("clap_mangen", &["cli"]),
     ("flate2", &["source::gzip"]),
+    ("hyper", &["metrics"]),
+    ("hyper_util", &["metrics"]),
     ("indicatif", &["main"]),
     ("jiff", &["enrich::time"]),
-    ("memchr", &["framing", "decode", "encode"]),
+    ("memchr", &["framing", "decode", "encode", "sink"]),
     ("metrics", &["metrics"]),
     ("metrics_exporter_prometheus", &["metrics"]),
+    ("metrics_process", &["metrics"]),
     ("rustix", &["source", "sink", "pipeline", "main"]),
     ("serde", &["decode"]),
     ("serde_json", &["decode", "encode"]),
@@ -75,6 +79,7 @@ const CRATES: [(&str, &[&str]); 26] = [
     ("simdutf8", &["decode"]),
     ("smallvec", &["event", "decode", "enrich"]),
     ("strsim", &["suggest"]),
+    ("tempfile", &["metrics"]),
     ("thiserror", &[""]),
     ("tokio", &["pipeline", "metrics", "main"]),
     (
