@@ -2,10 +2,14 @@
 
 pub mod cli;
 pub mod config;
+pub mod decode;
 pub mod encode;
 pub mod enrich;
 pub mod event;
 pub mod explain;
 pub mod framing;
+pub mod metrics;
 pub mod schema;
+pub mod sink;
+pub mod source;
 pub mod suggest;

@@ -1,5 +1,13 @@
 //! The input grammar: what is cut out of an input, through every entrance and at every chunk size.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
 use bytes::BytesMut;
 use hsmtrail::framing::{
     Batch, BatchContent, Damage, FrameKind, InputForm, OversizePart, RecordDecoder, frame_lines,

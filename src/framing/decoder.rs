@@ -135,8 +135,7 @@ impl RecordDecoder {
             self.drop_front(buffer, self.looked_at);
             return None;
         };
-        // Two bytes more, because a CR LF after the record may turn out not to belong to it.
-        if self.looked_at - start > self.max_record_bytes.saturating_add(2) {
+        if self.framer.sure_end(self.looked_at) - start > self.max_record_bytes {
             self.drop_front(buffer, start);
             self.in_oversize = true;
             let end = self.framer.sure_end(self.looked_at);

@@ -252,6 +252,7 @@ impl Framer {
             _ => {
                 let rest = bytes.get(at..).unwrap_or_default();
                 if rest.starts_with(BOM) {
+                    self.line.only_opens &= self.column_of(at) == 0;
                     return Some(at + BOM.len());
                 }
                 if BOM.starts_with(rest) {
@@ -338,6 +339,10 @@ impl Framer {
         let next = line_break + 1;
         self.line.start = isize::try_from(next).unwrap_or(isize::MAX);
         self.line.only_opens = self.is_at_line_start(next);
+        if self.line.only_opens {
+            // What a line may see of the lines before it must not depend on who framed those.
+            self.column = 0;
+        }
         next
     }
 
@@ -561,25 +566,14 @@ impl Framer {
         at: usize,
         frames: &mut Vec<Frame>,
     ) -> usize {
-        let at_top = matches!(self.place, Place::Top);
-        let ends = |byte: &u8| match byte {
-            b',' | b']' | b'}' | b'{' | b'[' | b'"' | b'\n' | b'\r' => true,
-            b' ' | b'\t' => at_top,
-            _ => false,
-        };
+        let ends = |byte: &u8| b",]}{[\" \t\n\r".contains(byte);
         let Some(n) = bytes.get(at..).unwrap_or_default().iter().position(ends) else {
             self.open = Some(open);
             return bytes.len();
         };
         let end = at + n;
-        if !at_top {
-            let run = bytes.get(open.start..end).unwrap_or_default();
-            let blanks = run
-                .iter()
-                .rev()
-                .take_while(|byte| matches!(byte, b' ' | b'\t'))
-                .count();
-            self.close(open.start..end - blanks, FrameKind::NoObject, frames);
+        if !matches!(self.place, Place::Top) {
+            self.close(open.start..end, FrameKind::NoObject, frames);
             return end;
         }
         match self.bare_at_top(bytes, &open, end) {

@@ -322,7 +322,7 @@ mod tests {
                 }
             }
             assert_eq!(
-                (found, &text[at..]),
+                (found, text.get(at..).unwrap()),
                 (expected, left),
                 "{text:?} by {piece}"
             );

@@ -21,12 +21,18 @@ pub(super) struct Pairing {
     depth: u32,
     /// The record was deeper than the stack holds, so its kinds are no longer known.
     too_deep: bool,
-    in_string: bool,
-    escaped: bool,
+    string: Option<Escape>,
     /// The last byte that is neither blank nor part of a string.
     before: u8,
     /// A bracket was closed by the other kind.
     mismatched: bool,
+}
+
+/// Inside a string: whether the next byte is escaped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Escape {
+    No,
+    Next,
 }
 
 impl Pairing {
@@ -49,19 +55,17 @@ impl Pairing {
     }
 
     fn look_at(&mut self, byte: u8) {
-        if self.in_string {
-            if self.escaped {
-                self.escaped = false;
-            } else if byte == b'\\' {
-                self.escaped = true;
-            } else if byte == b'"' {
-                self.in_string = false;
-            }
+        if let Some(escape) = self.string {
+            self.string = match (escape, byte) {
+                (Escape::No, b'"') => None,
+                (Escape::No, b'\\') => Some(Escape::Next),
+                _ => Some(Escape::No),
+            };
             return;
         }
         match byte {
             b' ' | b'\t' | b'\n' | b'\r' => return,
-            b'"' => self.in_string = true,
+            b'"' => self.string = Some(Escape::No),
             b'{' | b'[' => {
                 self.kinds = self.kinds << 1 | u128::from(byte == b'{');
                 self.depth = self.depth.saturating_add(1);
@@ -90,7 +94,7 @@ mod tests {
             (r#"{"a":[1, "#, true),
             (r#"{"a":[{}, "#, true),
             (r#"{"a":tru,"b":"#, true),
-            (r#"{"#, false),
+            ("{", false),
             (r#"{"a""#, false),
             (r#"{"a":1"#, false),
             (r#"{"a":1,"#, false),

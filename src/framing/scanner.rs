@@ -261,7 +261,7 @@ mod tests {
             (r#"{"a":"}"}"#, 0, (9, Stop::Closed)),
             (r#"{"a":"\"}"}"#, 0, (11, Stop::Closed)),
             (r#"{"a":"\\"}"#, 0, (10, Stop::Closed)),
-            (r#"[[{}]]"#, 0, (6, Stop::Closed)),
+            ("[[{}]]", 0, (6, Stop::Closed)),
             ("\"a\":1}x", 1, (6, Stop::Closed)),
             ("{\"a\":\n1}", 0, (5, Stop::LineBreak)),
             ("{\"a\r\":1}", 0, (3, Stop::LineBreakInString)),
