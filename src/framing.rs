@@ -1,4 +1,130 @@
-//! (skeleton; the framing room is written on main)
+//! Cuts a byte stream into batches of frames.
+//!
+//! In → out: the decompressed bytes of one source, from `source`; out come [`Batch`]es, to the
+//! workers. A batch owns a piece of the input and says where it stood; a [`Frame`] is a range of
+//! it.
+//!
+//! Invariants: **A frame of kind [`FrameKind::Object`] starts at `{` and ends where its brackets
+//! balance.** **Every byte of the input that belongs to a record is in exactly one frame**; what
+//! is left out are blanks, line breaks, commas, byte order marks, and the objects and arrays
+//! around the records of a log file. **The frames of a source do not depend on how it was cut into
+//! reads or batches.**
+//!
+//! Not here: whether a frame is JSON, UTF-8 or nested too deep (`decode`); the bytes of the reject
+//! lines (`encode`).
+//!
+//! Failure: damage is a frame of kind [`FrameKind::Damaged`] or [`FrameKind::Truncated`], a record
+//! that is too long is a frame longer than the limit or comes in parts
+//! ([`BatchContent::Oversize`]); neither ends the source.
+//!
+//! Cost: no byte is copied; each is scanned once, in 64-byte blocks.
+
+mod decoder;
+mod framer;
+mod members;
+mod pairing;
+mod scanner;
+
+pub use decoder::{InputForm, RecordDecoder};
+
+use bytes::BytesMut;
+use framer::{Framer, Layout};
+use std::ops::Range;
+
+/// A piece of one source: the unit of work and of backpressure.
+#[derive(Debug)]
+pub struct Batch {
+    /// The bytes, as they were read.
+    pub bytes: BytesMut,
+    /// Where the first of them stands in the decompressed source.
+    pub offset: u64,
+    /// What the bytes are.
+    pub content: BatchContent,
+}
+
+/// What the bytes of a [`Batch`] are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BatchContent {
+    /// Whole lines, not yet looked into: [`frame_lines`] does that.
+    Lines,
+    /// Records, and what stands between them.
+    Frames(Vec<Frame>),
+    /// A part of one record that is too long to be held.
+    Oversize(OversizePart),
+}
+
+/// Which part of an oversize record a batch holds. There is one `First` and, unless the input is
+/// given up before, one `Last`, which may be empty.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OversizePart {
+    /// Its first bytes.
+    First,
+    /// Bytes that follow.
+    Next,
+    /// Its last bytes.
+    Last,
+}
+
+/// The bytes of one record, or of damage where one should stand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Frame {
+    /// Where they stand in their batch.
+    pub range: Range<usize>,
+    /// What they are, as far as quotes and brackets tell.
+    pub kind: FrameKind,
+}
+
+impl Frame {
+    fn new(range: Range<usize>, kind: FrameKind) -> Self {
+        Self { range, kind }
+    }
+}
+
+/// What a frame is, as far as quotes and brackets tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FrameKind {
+    /// `{…}` whose brackets balance.
+    Object {
+        /// It holds a line break, so it has to be parsed as it is, and copied without.
+        spans_lines: bool,
+    },
+    /// Something else where a record should stand: another JSON value, or no JSON.
+    NoObject,
+    /// Bytes from which no whole value could be cut.
+    Damaged(Damage),
+    /// What was open when the input ended; empty when that was an array of records.
+    Truncated,
+}
+
+/// Why no whole value could be cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Damage {
+    /// A line break inside a string.
+    LineBreakInString,
+    /// In lines: the line ended before the value.
+    LineEnds,
+    /// In a document: another record begins before this one ended.
+    NotClosed,
+    /// A closing bracket that closes nothing.
+    StrayBracket,
+    /// Something that begins no JSON value.
+    NoValue,
+}
+
+/// Appends the frames of a batch of whole lines.
+pub fn frame_lines(lines: &[u8], max_record_bytes: usize, frames: &mut Vec<Frame>) {
+    let mut line_framer = Framer::new(Layout::Lines, max_record_bytes);
+    let looked_at = line_framer.advance(lines, 0, false, frames);
+    line_framer.finish(lines, looked_at, frames);
+}
+
+/// An error of the framing seam.
+#[derive(Debug, thiserror::Error)]
+pub enum FrameError {
+    /// The reader that feeds the decoder failed; the decoder itself never makes this.
+    #[error("reading failed")]
+    Io(#[from] std::io::Error),
+}
 
 /// Why a record was rejected: the closed set of `reason` words, in order of precedence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -1,0 +1,476 @@
+//! Checks that a record is JSON: RFC 8259 in UTF-8, at most 128 levels deep, an object.
+//!
+//! In → out: the bytes of one JSON text ([`check`]), or the frames of a run of bytes one after the
+//! other ([`RunCheck`]); a [`Defect`] when they are refused.
+//!
+//! Invariants: **A verdict depends on the record's own bytes alone.** **The first that fits is
+//! the verdict**, in the order of [`Defect`]'s variants. The size of a number and unpaired
+//! surrogate escapes are no defect. This check must have passed before a record is decoded: the
+//! tape's parser is laxer in places and refuses some of what the grammar allows.
+//!
+//! Not here: where a record starts and ends (`framing`), what it says ([`super::EventDecoder`]).
+//!
+//! Failure: [`Defect`], a record error.
+//!
+//! Cost: three passes over a frame while it is in the first-level cache: UTF-8 and opening
+//! brackets, both in vectors, then the grammar. `serde_json` walks a value that is ignored without
+//! recursion, on a stack of its own with one byte a level; [`RunCheck`] keeps one such walker, so
+//! that it is allocated once for as long as the frames are parted by white space. A frame with
+//! more than 128 opening brackets is walked once more for its depth, a refused frame once more
+//! for its verdict. Every part is linear in the bytes.
+
+use std::ops::Range;
+
+use memchr::memchr2;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde_json::de::{Deserializer, SliceRead, StreamDeserializer};
+use thiserror::Error;
+
+/// How deep a record may be nested, its own braces included.
+pub const MAX_DEPTH: usize = 128;
+
+/// Why a text is no record, in order of precedence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Error)]
+pub enum Defect {
+    /// The bytes are not UTF-8.
+    #[error("not UTF-8")]
+    NotUtf8,
+    /// More than [`MAX_DEPTH`] brackets are open at once, well-formed or not.
+    #[error("nested deeper than 128 levels")]
+    TooDeep,
+    /// The text does not follow the grammar of RFC 8259.
+    #[error("not JSON")]
+    Malformed,
+    /// A JSON value, but not an object.
+    #[error("not an object")]
+    NotAnObject,
+}
+
+/// Checks one JSON text; white space around it is allowed.
+///
+/// # Errors
+///
+/// The first [`Defect`] that fits. Of damaged bytes too: for their depth a quote outside a string
+/// opens one, a backslash counts inside strings only, and a closing bracket of either kind closes
+/// one level.
+pub fn check(value: &[u8]) -> Result<(), Defect> {
+    check_encoding_and_depth(value)?;
+    let mut json = Deserializer::from_slice(value);
+    IgnoredAny::deserialize(&mut json)
+        .and_then(|_| json.end())
+        .map_err(|_| Defect::Malformed)?;
+    if value.iter().find(|&&byte| !is_blank(byte)) == Some(&b'{') {
+        Ok(())
+    } else {
+        Err(Defect::NotAnObject)
+    }
+}
+
+/// Checks the frames of one run of bytes, as [`check`] does, without an allocation for each.
+pub struct RunCheck<'a> {
+    bytes: &'a [u8],
+    stream: StreamDeserializer<'a, SliceRead<'a>, IgnoredAny>,
+    /// Where `stream` began in `bytes`.
+    origin: usize,
+    /// Where `stream` stands in `bytes`; `None` once it has failed.
+    position: Option<usize>,
+}
+
+impl<'a> RunCheck<'a> {
+    /// A check of frames in `bytes`.
+    pub fn new(bytes: &'a [u8]) -> Self {
+        Self {
+            bytes,
+            stream: walk(bytes),
+            origin: 0,
+            position: Some(0),
+        }
+    }
+
+    /// Checks one frame. Frames come in rising order, and each is balanced in quotes and brackets
+    /// (one that is not gets its right verdict too, but costs a look at what follows it). What
+    /// stands between two frames has no influence.
+    ///
+    /// # Errors
+    ///
+    /// What [`check`] says of the frame's bytes.
+    pub fn check(&mut self, frame: Range<usize>) -> Result<(), Defect> {
+        let value = self.bytes.get(frame.clone()).unwrap_or_default();
+        if value.first() != Some(&b'{') {
+            return check(value);
+        }
+        check_encoding_and_depth(value)?;
+        self.stand_before(frame.start);
+        // An object shows its own end, so what follows the frame cannot change an `Ok`.
+        let walked = matches!(self.stream.next(), Some(Ok(_)));
+        if walked && self.origin + self.stream.byte_offset() == frame.end {
+            self.position = Some(frame.end);
+            Ok(())
+        } else {
+            self.position = None;
+            check(value)
+        }
+    }
+
+    /// Puts the stream where only white space stands between it and `start`.
+    fn stand_before(&mut self, start: usize) {
+        let gap = self
+            .position
+            .and_then(|position| self.bytes.get(position..start));
+        if !gap.is_some_and(|gap| gap.iter().copied().all(is_blank)) {
+            self.stream = walk(self.bytes.get(start..).unwrap_or_default());
+            self.origin = start;
+        }
+    }
+}
+
+fn walk(bytes: &[u8]) -> StreamDeserializer<'_, SliceRead<'_>, IgnoredAny> {
+    Deserializer::from_slice(bytes).into_iter()
+}
+
+fn check_encoding_and_depth(value: &[u8]) -> Result<(), Defect> {
+    simdutf8::basic::from_utf8(value).map_err(|_| Defect::NotUtf8)?;
+    // Strings may hold brackets, so the plain count is an upper bound of the depth, and nearly
+    // always enough.
+    if opening_brackets(value) > MAX_DEPTH && is_too_deep(value) {
+        return Err(Defect::TooDeep);
+    }
+    Ok(())
+}
+
+/// Counts `[` and `{`, which differ in one bit. Chunks of a fixed size whose sum fits a byte
+/// compile to vector instructions.
+fn opening_brackets(value: &[u8]) -> usize {
+    let count = |bytes: &[u8]| {
+        bytes
+            .iter()
+            .map(|&byte| u8::from(byte | 0x20 == b'{'))
+            .sum::<u8>()
+    };
+    let (chunks, rest) = value.as_chunks::<128>();
+    chunks
+        .iter()
+        .map(|chunk| usize::from(count(chunk)))
+        .sum::<usize>()
+        + usize::from(count(rest))
+}
+
+fn is_too_deep(value: &[u8]) -> bool {
+    let mut depth = 0_usize;
+    let mut rest = value;
+    while let Some((&byte, tail)) = rest.split_first() {
+        rest = tail;
+        match byte {
+            b'"' => rest = after_string(tail),
+            b'[' | b'{' if depth == MAX_DEPTH => return true,
+            b'[' | b'{' => depth += 1,
+            b']' | b'}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    false
+}
+
+/// What follows the closing quote of the string that `text` begins inside of.
+fn after_string(mut text: &[u8]) -> &[u8] {
+    while let Some(at) = memchr2(b'"', b'\\', text) {
+        if text.get(at) == Some(&b'"') {
+            return text.get(at + 1..).unwrap_or_default();
+        }
+        text = text.get(at + 2..).unwrap_or_default();
+    }
+    &[]
+}
+
+fn is_blank(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::super::texts::{
+        MALFORMED, NOT_UTF8, OBJECTS, OTHERS, blank, damaged, is_json, json, nested, object,
+    };
+    use super::*;
+
+    const ARRAY: (&str, &str) = ("[", "]");
+    const OBJECT: (&str, &str) = ("{\"a\":", "}");
+
+    fn table() -> impl Iterator<Item = (&'static str, &'static [u8], Result<(), Defect>)> {
+        let rows = |rows: &'static [(&'static str, &'static [u8])], verdict| {
+            rows.iter().map(move |&(name, text)| (name, text, verdict))
+        };
+        rows(OBJECTS, Ok(()))
+            .chain(rows(OTHERS, Err(Defect::NotAnObject)))
+            .chain(rows(MALFORMED, Err(Defect::Malformed)))
+            .chain(rows(NOT_UTF8, Err(Defect::NotUtf8)))
+    }
+
+    /// The verdict by rule: one look for each defect.
+    fn plain_check(value: &[u8]) -> Result<(), Defect> {
+        if str::from_utf8(value).is_err() {
+            Err(Defect::NotUtf8)
+        } else if plain_depth(value) > MAX_DEPTH {
+            Err(Defect::TooDeep)
+        } else if !is_json(value) {
+            Err(Defect::Malformed)
+        } else if !value.trim_ascii().starts_with(b"{") {
+            Err(Defect::NotAnObject)
+        } else {
+            Ok(())
+        }
+    }
+
+    fn plain_depth(value: &[u8]) -> usize {
+        let (mut in_string, mut escaped, mut depth, mut deepest) = (false, false, 0_usize, 0);
+        for &byte in value {
+            match byte {
+                _ if escaped => escaped = false,
+                b'\\' => escaped = in_string,
+                b'"' => in_string = !in_string,
+                _ if in_string => {}
+                b'{' | b'[' => depth += 1,
+                b'}' | b']' => depth = depth.saturating_sub(1),
+                _ => {}
+            }
+            deepest = deepest.max(depth);
+        }
+        deepest
+    }
+
+    #[test]
+    fn every_text_of_the_tables() {
+        for (name, text, verdict) in table() {
+            assert_eq!(check(text), verdict, "{name}");
+            assert_eq!(plain_check(text), verdict, "{name}, by rule");
+        }
+    }
+
+    #[test]
+    fn long_numbers_and_strings() {
+        for text in [
+            format!("{{\"a\":{}}}", "7".repeat(400)),
+            format!("{{\"a\":-0.{}e-{}}}", "0".repeat(400), "9".repeat(400)),
+            format!("{{\"a\":\"{}\"}}", "[".repeat(100_000)),
+        ] {
+            assert_eq!(check(text.as_bytes()), Ok(()));
+        }
+    }
+
+    #[test]
+    fn depth_counts_brackets_of_both_kinds() {
+        for (kinds, is_object) in [
+            (&[ARRAY][..], false),
+            (&[OBJECT], true),
+            (&[ARRAY, OBJECT], false),
+            (&[OBJECT, ARRAY], true),
+            (&[OBJECT, ARRAY, ARRAY], true),
+        ] {
+            let fits = if is_object {
+                Ok(())
+            } else {
+                Err(Defect::NotAnObject)
+            };
+            for (depth, verdict) in [(127, fits), (128, fits), (129, Err(Defect::TooDeep))] {
+                let text = nested(kinds, depth);
+                assert_eq!(check(text.as_bytes()), verdict, "{depth} of {kinds:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn depth_looks_at_brackets_outside_strings_only() {
+        let braces = "{[".repeat(500);
+        let wide = format!("{{\"a\":[{}[]]}}", "[],{},".repeat(500));
+        let quotes = format!("{{\"\\\"{braces}\":\"\\\\\",\"b\":\"{braces}\\\\\\\"\"}}");
+        for text in [format!("{{\"a\":\"{braces}\"}}"), wide, quotes] {
+            assert_eq!(check(text.as_bytes()), Ok(()), "{text}");
+        }
+        let after = format!("{{\"a\":\"\\\\\",\"b\":{}}}", nested(&[ARRAY], 128));
+        assert_eq!(check(after.as_bytes()), Err(Defect::TooDeep));
+    }
+
+    #[test]
+    fn the_first_defect_that_fits() {
+        let deep = nested(&[OBJECT], 129);
+        let open = "[".repeat(129);
+        for (name, text, verdict) in [
+            (
+                "deep and no object",
+                nested(&[ARRAY], 129).into_bytes(),
+                Defect::TooDeep,
+            ),
+            (
+                "deep and malformed",
+                deep.replace(":0", ":x").into_bytes(),
+                Defect::TooDeep,
+            ),
+            ("deep and never closed", open.into_bytes(), Defect::TooDeep),
+            (
+                "malformed before deep",
+                format!("x{deep}").into_bytes(),
+                Defect::TooDeep,
+            ),
+            (
+                "deep after the end",
+                format!("{{}}{deep}").into_bytes(),
+                Defect::TooDeep,
+            ),
+            (
+                "not UTF-8 and deep",
+                [deep.as_bytes(), b"\xff"].concat(),
+                Defect::NotUtf8,
+            ),
+            (
+                "not UTF-8 and malformed",
+                b"{\xff".to_vec(),
+                Defect::NotUtf8,
+            ),
+            (
+                "malformed and no object",
+                b"[1,]".to_vec(),
+                Defect::Malformed,
+            ),
+        ] {
+            assert_eq!(check(&text), Err(verdict), "{name}");
+        }
+    }
+
+    #[test]
+    fn depth_far_past_the_limit_does_not_overflow_the_stack() {
+        for text in ["[".repeat(1_000_000), nested(&[OBJECT], 300_000)] {
+            assert_eq!(check(text.as_bytes()), Err(Defect::TooDeep));
+        }
+    }
+
+    /// The frames put one after the other with a gap before each, and their places.
+    fn run(parts: &[(&[u8], &[u8])]) -> (Vec<u8>, Vec<Range<usize>>) {
+        let mut bytes = Vec::new();
+        let frames = parts.iter().map(|(gap, frame)| {
+            bytes.extend_from_slice(gap);
+            let start = bytes.len();
+            bytes.extend_from_slice(frame);
+            start..bytes.len()
+        });
+        let frames = frames.collect();
+        (bytes, frames)
+    }
+
+    fn assert_run_equals_single_checks(parts: &[(&[u8], &[u8])]) {
+        let (bytes, frames) = run(parts);
+        let mut checks = RunCheck::new(&bytes);
+        for (frame, (_, value)) in frames.into_iter().zip(parts) {
+            let text = String::from_utf8_lossy(value);
+            assert_eq!(checks.check(frame), check(value), "{text:?} in {parts:?}");
+        }
+    }
+
+    #[test]
+    fn a_run_of_the_tables_in_any_company() {
+        for gap in [
+            &b""[..],
+            b"\n",
+            b" \r\n\t",
+            b",",
+            b"],\n[",
+            b"\"",
+            b"{",
+            b"\xff",
+        ] {
+            let parts: Vec<_> = table()
+                .flat_map(|(_, text, _)| [(gap, &b"{\"a\":[{\"b\":[0]}]}"[..]), (gap, text)])
+                .collect();
+            assert_run_equals_single_checks(&parts);
+        }
+    }
+
+    #[test]
+    fn frames_may_be_left_out() {
+        let bytes = b"{\"a\":1}{x}{\"b\":2} {}";
+        let mut checks = RunCheck::new(bytes);
+        assert_eq!(checks.check(10..17), Ok(()));
+        assert_eq!(checks.check(18..20), Ok(()));
+    }
+
+    /// Would take hours if a refused frame cost a look at all that stands before or after it.
+    #[test]
+    fn a_run_of_refused_frames_takes_linear_time() {
+        let frame = b"{\"a\":{\"b\":1,}}";
+        let bytes = frame.repeat(50_000);
+        let mut checks = RunCheck::new(&bytes);
+        for at in 0..50_000 {
+            let start = at * frame.len();
+            assert_eq!(
+                checks.check(start..start + frame.len()),
+                Err(Defect::Malformed)
+            );
+        }
+    }
+
+    fn frame() -> impl Strategy<Value = Vec<u8>> {
+        let printed = || (object(), blank()).prop_map(|(object, blank)| object.print(blank));
+        prop_oneof![
+            printed().prop_map(|text| text.trim().as_bytes().to_vec()),
+            damaged(printed()),
+            (126_usize..132).prop_map(|depth| nested(&[OBJECT, ARRAY], depth).into_bytes()),
+        ]
+    }
+
+    fn gap() -> impl Strategy<Value = Vec<u8>> {
+        prop_oneof![
+            4 => blank().prop_map(|blank| blank.as_bytes().to_vec()),
+            1 => Just(b",".to_vec()),
+            1 => vec(any::<u8>(), 0..4),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn what_the_model_prints_is_json(json in json(), blank in blank()) {
+            let text = json.print(blank);
+            let is_object = text.trim().starts_with('{');
+            let verdict = if is_object { Ok(()) } else { Err(Defect::NotAnObject) };
+            prop_assert_eq!(check(text.as_bytes()), verdict);
+        }
+
+        #[test]
+        fn damage_is_judged_by_rule(
+            text in damaged((json(), blank()).prop_map(|(json, blank)| json.print(blank))),
+        ) {
+            prop_assert_eq!(check(&text), plain_check(&text));
+            if serde_json::from_slice::<serde_json::Value>(&text).is_ok_and(|v| v.is_object()) {
+                prop_assert_eq!(check(&text), Ok(()));
+            }
+        }
+
+        #[test]
+        fn brackets_are_judged_by_rule(text in "[\\[{}\\]\"\\\\,:]{0,400}") {
+            prop_assert_eq!(check(text.as_bytes()), plain_check(text.as_bytes()));
+        }
+
+        #[test]
+        fn deep_brackets_are_judged_by_rule(
+            pieces in vec(prop::sample::select(vec!["[", "{", "[[[[", "]", "\"", "\\", "0"]), 0..300),
+        ) {
+            let text = pieces.concat();
+            prop_assert_eq!(check(text.as_bytes()), plain_check(text.as_bytes()));
+        }
+
+        #[test]
+        fn opening_brackets_are_counted(bytes in vec(any::<u8>(), 0..600)) {
+            let count = bytes.iter().filter(|&&byte| byte == b'[' || byte == b'{').count();
+            prop_assert_eq!(opening_brackets(&bytes), count);
+        }
+
+        #[test]
+        fn a_run_equals_single_checks(parts in vec((gap(), frame()), 0..8)) {
+            let parts: Vec<_> =
+                parts.iter().map(|(gap, frame)| (&gap[..], &frame[..])).collect();
+            assert_run_equals_single_checks(&parts);
+        }
+    }
+}

@@ -1,0 +1,890 @@
+//! Picks the members that an [`Event`] has from the tape of a record.
+//!
+//! In → out: the root value of a record; an [`Event`] that borrows the strings of its text, and
+//! the text of `requestParameters.policy`.
+//!
+//! Invariants: **One pass over the members of each object, and the last of equal names counts**:
+//! every arm assigns, also when the value is of another type, and an object's arm assigns all that
+//! was read from it. So a later member replaces an earlier one wholly.
+//!
+//! Not here: the meaning of a member (`enrich`), the policy's own JSON ([`super::policy`]).
+//!
+//! Failure: none; what is absent or of another type reads as absent.
+
+use simd_json::prelude::{TypedScalarValue, ValueAsScalar, ValueIntoString};
+use simd_json::tape::Value;
+
+use crate::event::{
+    Event, Identity, Request, Response, ResponseBackup, ResponseCluster, ResponseDestinationBackup,
+    ResponseHsm, Session, Strings,
+};
+
+/// The event of a record, with its policy not yet read, and the text of that policy.
+pub(super) fn event<'a>(record: Value<'_, 'a>) -> (Event<'a>, Option<&'a str>) {
+    let mut event = Event::default();
+    let mut policy = None;
+    for (name, value) in members(record) {
+        match name {
+            "eventSource" => event.event_source = text(value),
+            "eventName" => event.event_name = text(value),
+            "eventTime" => event.event_time = text(value),
+            "eventType" => event.event_type = text(value),
+            "awsRegion" => event.aws_region = text(value),
+            "sourceIPAddress" => event.source_ip_address = text(value),
+            "userAgent" => event.user_agent = text(value),
+            "errorCode" => event.error_code = text(value),
+            "errorMessage" => event.error_message = text(value),
+            "readOnly" => event.read_only = value.as_bool(),
+            "recipientAccountId" => event.recipient_account_id = text(value),
+            "vpcEndpointId" => event.vpc_endpoint_id = text(value),
+            "tlsDetails" => event.client_provided_host_header = host_header(value),
+            "sessionCredentialFromConsole" => {
+                event.session_credential_from_console = bool_or_word(value) == Some(true);
+            }
+            "cloudhsm" => event.already_enriched = true,
+            "userIdentity" => event.identity = identity(value),
+            "requestParameters" => (event.request, policy) = request(value),
+            "responseElements" => event.response = response(value),
+            _ => {}
+        }
+    }
+    (event, policy)
+}
+
+/// The members of an object in their order; none of another value.
+pub(super) fn members<'t, 'a>(
+    value: Value<'t, 'a>,
+) -> impl Iterator<Item = (&'a str, Value<'t, 'a>)> {
+    value
+        .as_object()
+        .map(|object| object.iter())
+        .into_iter()
+        .flatten()
+}
+
+/// The elements of an array in their order; none of another value.
+pub(super) fn elements<'t, 'a>(value: Value<'t, 'a>) -> impl Iterator<Item = Value<'t, 'a>> {
+    value
+        .as_array()
+        .map(|array| array.iter())
+        .into_iter()
+        .flatten()
+}
+
+/// A string that is not empty.
+pub(super) fn text<'a>(value: Value<'_, 'a>) -> Option<&'a str> {
+    value.into_string().filter(|text| !text.is_empty())
+}
+
+/// Whether a member counts as there for the rules that say "has".
+pub(super) fn is_present(value: Value<'_, '_>) -> bool {
+    !value.is_null()
+}
+
+/// The last member `name` of an object, read by `read`.
+pub(super) fn member<'t, 'a, T>(
+    object: Value<'t, 'a>,
+    name: &str,
+    read: impl FnOnce(Value<'t, 'a>) -> Option<T>,
+) -> Option<T> {
+    members(object)
+        .filter(|&(found, _)| found == name)
+        .last()
+        .and_then(|(_, value)| read(value))
+}
+
+fn bool_or_word(value: Value<'_, '_>) -> Option<bool> {
+    value.as_bool().or_else(|| match value.as_str()? {
+        "true" => Some(true),
+        "false" => Some(false),
+        _ => None,
+    })
+}
+
+fn texts<'a>(value: Value<'_, 'a>) -> Strings<'a> {
+    elements(value).filter_map(text).collect()
+}
+
+fn host_header<'a>(tls_details: Value<'_, 'a>) -> Option<&'a str> {
+    member(tls_details, "clientProvidedHostHeader", text)
+}
+
+fn identity<'a>(object: Value<'_, 'a>) -> Identity<'a> {
+    let mut identity = Identity::default();
+    for (name, value) in members(object) {
+        match name {
+            "type" => identity.identity_type = text(value),
+            "principalId" => identity.principal_id = text(value),
+            "arn" => identity.arn = text(value),
+            "accountId" => identity.account_id = text(value),
+            "accessKeyId" => identity.access_key_id = text(value),
+            "userName" => identity.user_name = text(value),
+            "invokedBy" => identity.invoked_by = text(value),
+            "identityProvider" => identity.identity_provider = text(value),
+            "onBehalfOf" => identity.on_behalf_of_user_id = member(value, "userId", text),
+            "sessionContext" => identity.session = session(value),
+            _ => {}
+        }
+    }
+    identity
+}
+
+fn session<'a>(object: Value<'_, 'a>) -> Session<'a> {
+    let mut session = Session::default();
+    for (name, value) in members(object) {
+        match name {
+            "attributes" => {
+                session.creation_date = member(value, "creationDate", text);
+                session.mfa_authenticated = member(value, "mfaAuthenticated", bool_or_word);
+            }
+            "sessionIssuer" => {
+                session.issuer_type = member(value, "type", text);
+                session.issuer_user_name = member(value, "userName", text);
+                session.issuer_arn = member(value, "arn", text);
+            }
+            "webIdFederationData" => {
+                session.federated_provider = member(value, "federatedProvider", text);
+            }
+            _ => {}
+        }
+    }
+    session
+}
+
+fn request<'a>(object: Value<'_, 'a>) -> (Request<'a>, Option<&'a str>) {
+    let mut request = Request::default();
+    let mut policy = None;
+    let mut classic = Classic::default();
+    for (name, value) in members(object) {
+        match name {
+            "clusterId" => {
+                request.has_cluster_id = is_present(value);
+                request.cluster_id = text(value);
+            }
+            "hsmArn" => {
+                classic.hsm_arn = is_present(value);
+                request.hsm_arn = text(value);
+            }
+            "sshKey" => classic.ssh_key = is_present(value),
+            "iamRoleArn" => classic.iam_role_arn = is_present(value),
+            "subscriptionType" => classic.subscription_type = is_present(value),
+            "hsmId" => request.hsm_id = text(value),
+            "backupId" => request.backup_id = text(value),
+            "sourceBackupId" => request.source_backup_id = text(value),
+            "destinationRegion" => request.destination_region = text(value),
+            "availabilityZone" => request.availability_zone = text(value),
+            "subnetId" => request.subnet_id = text(value),
+            "subnetIds" => request.subnet_ids = texts(value),
+            "eniId" => request.eni_id = text(value),
+            "eniIp" => request.eni_ip = text(value),
+            "hsmType" => request.hsm_type = text(value),
+            "mode" => request.mode = text(value),
+            "resourceId" => request.resource_id = text(value),
+            "resourceArn" => request.resource_arn = text(value),
+            "hapgArn" => request.hapg_arn = text(value),
+            "clientArn" => request.client_arn = text(value),
+            "backupRetentionPolicy" => {
+                request.backup_retention_value = member(value, "value", text);
+            }
+            "neverExpires" => request.never_expires = value.as_bool(),
+            "tagList" => {
+                request.tag_list_keys = elements(value)
+                    .filter_map(|tag| member(tag, "key", text))
+                    .collect();
+            }
+            "tagKeyList" => request.tag_key_list = texts(value),
+            "policy" => policy = text(value),
+            _ => {}
+        }
+    }
+    request.has_classic_member = classic.any();
+    (request, policy)
+}
+
+/// Which of the members that only classic requests have are present.
+#[derive(Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "four members, each there or not"
+)]
+struct Classic {
+    hsm_arn: bool,
+    ssh_key: bool,
+    iam_role_arn: bool,
+    subscription_type: bool,
+}
+
+impl Classic {
+    fn any(&self) -> bool {
+        self.hsm_arn || self.ssh_key || self.iam_role_arn || self.subscription_type
+    }
+}
+
+fn response<'a>(object: Value<'_, 'a>) -> Response<'a> {
+    let mut response = Response::default();
+    for (name, value) in members(object) {
+        match name {
+            "hsmId" => response.hsm_id = text(value),
+            "state" => response.state = text(value),
+            "hsmArn" => response.hsm_arn = text(value),
+            "hapgArn" => response.hapg_arn = text(value),
+            "clientArn" => response.client_arn = text(value),
+            "hsm" => response.hsm = response_hsm(value),
+            "cluster" => response.cluster = response_cluster(value),
+            "backup" => response.backup = response_backup(value),
+            "destinationBackup" => {
+                response.destination_backup = ResponseDestinationBackup {
+                    source_backup: member(value, "sourceBackup", text),
+                    source_cluster: member(value, "sourceCluster", text),
+                    source_region: member(value, "sourceRegion", text),
+                };
+            }
+            _ => {}
+        }
+    }
+    response
+}
+
+fn response_hsm<'a>(object: Value<'_, 'a>) -> ResponseHsm<'a> {
+    let mut hsm = ResponseHsm::default();
+    for (name, value) in members(object) {
+        match name {
+            "clusterId" => hsm.cluster_id = text(value),
+            "hsmId" => hsm.hsm_id = text(value),
+            "availabilityZone" => hsm.availability_zone = text(value),
+            "subnetId" => hsm.subnet_id = text(value),
+            "eniId" => hsm.eni_id = text(value),
+            "eniIp" => hsm.eni_ip = text(value),
+            "hsmType" => hsm.hsm_type = text(value),
+            "state" => hsm.state = text(value),
+            _ => {}
+        }
+    }
+    hsm
+}
+
+fn response_cluster<'a>(object: Value<'_, 'a>) -> ResponseCluster<'a> {
+    let mut cluster = ResponseCluster::default();
+    for (name, value) in members(object) {
+        match name {
+            "clusterId" => cluster.cluster_id = text(value),
+            "sourceBackupId" => cluster.source_backup_id = text(value),
+            "vpcId" => cluster.vpc_id = text(value),
+            "securityGroup" => cluster.security_group = text(value),
+            "hsmType" => cluster.hsm_type = text(value),
+            "mode" => cluster.mode = text(value),
+            "state" => cluster.state = text(value),
+            "hsms" => cluster.hsm_count = value.as_array().map(|hsms| hsms.len()),
+            _ => {}
+        }
+    }
+    cluster
+}
+
+fn response_backup<'a>(object: Value<'_, 'a>) -> ResponseBackup<'a> {
+    let mut backup = ResponseBackup::default();
+    for (name, value) in members(object) {
+        match name {
+            "clusterId" => backup.cluster_id = text(value),
+            "backupId" => backup.backup_id = text(value),
+            "sourceBackup" => backup.source_backup = text(value),
+            "sourceCluster" => backup.source_cluster = text(value),
+            "sourceRegion" => backup.source_region = text(value),
+            "hsmType" => backup.hsm_type = text(value),
+            "mode" => backup.mode = text(value),
+            "backupState" => backup.backup_state = text(value),
+            _ => {}
+        }
+    }
+    backup
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::Value as Tree;
+    use smallvec::smallvec;
+
+    use super::super::EventDecoder;
+    use super::super::texts::{Json, Text, blank, json, plain};
+    use super::*;
+
+    // The members that an event is read from, as the derived fields name them.
+    const SCALARS: &[&str] = &[
+        "eventSource",
+        "eventName",
+        "eventTime",
+        "eventType",
+        "awsRegion",
+        "sourceIPAddress",
+        "userAgent",
+        "errorCode",
+        "errorMessage",
+        "readOnly",
+        "recipientAccountId",
+        "vpcEndpointId",
+        "sessionCredentialFromConsole",
+        "cloudhsm",
+    ];
+    const IDENTITY: &[&str] = &[
+        "type",
+        "principalId",
+        "arn",
+        "accountId",
+        "accessKeyId",
+        "userName",
+        "invokedBy",
+        "identityProvider",
+    ];
+    const REQUEST: &[&str] = &[
+        "clusterId",
+        "hsmId",
+        "backupId",
+        "sourceBackupId",
+        "destinationRegion",
+        "availabilityZone",
+        "subnetId",
+        "subnetIds",
+        "eniId",
+        "eniIp",
+        "hsmType",
+        "mode",
+        "resourceId",
+        "resourceArn",
+        "hsmArn",
+        "hapgArn",
+        "clientArn",
+        "neverExpires",
+        "tagList",
+        "tagKeyList",
+        "sshKey",
+        "iamRoleArn",
+        "subscriptionType",
+        "policy",
+    ];
+    const RESPONSE: &[&str] = &["hsmId", "state", "hsmArn", "hapgArn", "clientArn"];
+    const HSM: &[&str] = &[
+        "clusterId",
+        "hsmId",
+        "availabilityZone",
+        "subnetId",
+        "eniId",
+        "eniIp",
+        "hsmType",
+        "state",
+    ];
+    const CLUSTER: &[&str] = &[
+        "clusterId",
+        "sourceBackupId",
+        "vpcId",
+        "securityGroup",
+        "hsmType",
+        "mode",
+        "state",
+        "hsms",
+    ];
+    const BACKUP: &[&str] = &[
+        "clusterId",
+        "backupId",
+        "sourceBackup",
+        "sourceCluster",
+        "sourceRegion",
+        "hsmType",
+        "mode",
+        "backupState",
+    ];
+    const COPY: &[&str] = &["sourceBackup", "sourceCluster", "sourceRegion"];
+
+    fn of<'v>(tree: &'v Tree, path: &str) -> Option<&'v str> {
+        tree.pointer(path)
+            .and_then(Tree::as_str)
+            .filter(|text| !text.is_empty())
+    }
+
+    fn bool_of(tree: &Tree, path: &str) -> Option<bool> {
+        match tree.pointer(path)? {
+            Tree::Bool(value) => Some(*value),
+            Tree::String(word) => word.parse().ok(),
+            _ => None,
+        }
+    }
+
+    fn has(tree: &Tree, path: &str) -> bool {
+        tree.pointer(path).is_some_and(|value| !value.is_null())
+    }
+
+    /// The strings at `path` inside each element of the array at `list`.
+    fn list<'v>(tree: &'v Tree, list: &str, path: &str) -> Strings<'v> {
+        let elements = tree.pointer(list).and_then(Tree::as_array);
+        elements
+            .into_iter()
+            .flatten()
+            .filter_map(|element| of(element, path))
+            .collect()
+    }
+
+    /// The event by looking up each member's path from the root of an ordinary tree. A path of
+    /// names leads nowhere in an array, none of the names being a number.
+    fn event_by_path(tree: &Tree) -> Event<'_> {
+        Event {
+            event_source: of(tree, "/eventSource"),
+            event_name: of(tree, "/eventName"),
+            event_time: of(tree, "/eventTime"),
+            event_type: of(tree, "/eventType"),
+            aws_region: of(tree, "/awsRegion"),
+            source_ip_address: of(tree, "/sourceIPAddress"),
+            user_agent: of(tree, "/userAgent"),
+            error_code: of(tree, "/errorCode"),
+            error_message: of(tree, "/errorMessage"),
+            read_only: tree.pointer("/readOnly").and_then(Tree::as_bool),
+            recipient_account_id: of(tree, "/recipientAccountId"),
+            vpc_endpoint_id: of(tree, "/vpcEndpointId"),
+            client_provided_host_header: of(tree, "/tlsDetails/clientProvidedHostHeader"),
+            session_credential_from_console: bool_of(tree, "/sessionCredentialFromConsole")
+                == Some(true),
+            already_enriched: tree.get("cloudhsm").is_some(),
+            identity: identity_by_path(tree),
+            request: request_by_path(tree),
+            response: response_by_path(tree),
+        }
+    }
+
+    fn identity_by_path(tree: &Tree) -> Identity<'_> {
+        Identity {
+            identity_type: of(tree, "/userIdentity/type"),
+            principal_id: of(tree, "/userIdentity/principalId"),
+            arn: of(tree, "/userIdentity/arn"),
+            account_id: of(tree, "/userIdentity/accountId"),
+            access_key_id: of(tree, "/userIdentity/accessKeyId"),
+            user_name: of(tree, "/userIdentity/userName"),
+            invoked_by: of(tree, "/userIdentity/invokedBy"),
+            identity_provider: of(tree, "/userIdentity/identityProvider"),
+            on_behalf_of_user_id: of(tree, "/userIdentity/onBehalfOf/userId"),
+            session: Session {
+                creation_date: of(tree, "/userIdentity/sessionContext/attributes/creationDate"),
+                mfa_authenticated: bool_of(
+                    tree,
+                    "/userIdentity/sessionContext/attributes/mfaAuthenticated",
+                ),
+                issuer_type: of(tree, "/userIdentity/sessionContext/sessionIssuer/type"),
+                issuer_user_name: of(tree, "/userIdentity/sessionContext/sessionIssuer/userName"),
+                issuer_arn: of(tree, "/userIdentity/sessionContext/sessionIssuer/arn"),
+                federated_provider: of(
+                    tree,
+                    "/userIdentity/sessionContext/webIdFederationData/federatedProvider",
+                ),
+            },
+        }
+    }
+
+    fn request_by_path(tree: &Tree) -> Request<'_> {
+        let classic = ["hsmArn", "sshKey", "iamRoleArn", "subscriptionType"];
+        Request {
+            has_cluster_id: has(tree, "/requestParameters/clusterId"),
+            has_classic_member: classic
+                .iter()
+                .any(|name| has(tree, &format!("/requestParameters/{name}"))),
+            cluster_id: of(tree, "/requestParameters/clusterId"),
+            hsm_id: of(tree, "/requestParameters/hsmId"),
+            backup_id: of(tree, "/requestParameters/backupId"),
+            source_backup_id: of(tree, "/requestParameters/sourceBackupId"),
+            destination_region: of(tree, "/requestParameters/destinationRegion"),
+            availability_zone: of(tree, "/requestParameters/availabilityZone"),
+            subnet_id: of(tree, "/requestParameters/subnetId"),
+            subnet_ids: list(tree, "/requestParameters/subnetIds", ""),
+            eni_id: of(tree, "/requestParameters/eniId"),
+            eni_ip: of(tree, "/requestParameters/eniIp"),
+            hsm_type: of(tree, "/requestParameters/hsmType"),
+            mode: of(tree, "/requestParameters/mode"),
+            resource_id: of(tree, "/requestParameters/resourceId"),
+            resource_arn: of(tree, "/requestParameters/resourceArn"),
+            hsm_arn: of(tree, "/requestParameters/hsmArn"),
+            hapg_arn: of(tree, "/requestParameters/hapgArn"),
+            client_arn: of(tree, "/requestParameters/clientArn"),
+            backup_retention_value: of(tree, "/requestParameters/backupRetentionPolicy/value"),
+            never_expires: tree
+                .pointer("/requestParameters/neverExpires")
+                .and_then(Tree::as_bool),
+            tag_list_keys: list(tree, "/requestParameters/tagList", "/key"),
+            tag_key_list: list(tree, "/requestParameters/tagKeyList", ""),
+            policy: crate::event::Policy::Unreadable,
+        }
+    }
+
+    fn response_by_path(tree: &Tree) -> Response<'_> {
+        let hsms = tree.pointer("/responseElements/cluster/hsms");
+        Response {
+            hsm_id: of(tree, "/responseElements/hsmId"),
+            state: of(tree, "/responseElements/state"),
+            hsm_arn: of(tree, "/responseElements/hsmArn"),
+            hapg_arn: of(tree, "/responseElements/hapgArn"),
+            client_arn: of(tree, "/responseElements/clientArn"),
+            hsm: ResponseHsm {
+                cluster_id: of(tree, "/responseElements/hsm/clusterId"),
+                hsm_id: of(tree, "/responseElements/hsm/hsmId"),
+                availability_zone: of(tree, "/responseElements/hsm/availabilityZone"),
+                subnet_id: of(tree, "/responseElements/hsm/subnetId"),
+                eni_id: of(tree, "/responseElements/hsm/eniId"),
+                eni_ip: of(tree, "/responseElements/hsm/eniIp"),
+                hsm_type: of(tree, "/responseElements/hsm/hsmType"),
+                state: of(tree, "/responseElements/hsm/state"),
+            },
+            cluster: ResponseCluster {
+                cluster_id: of(tree, "/responseElements/cluster/clusterId"),
+                source_backup_id: of(tree, "/responseElements/cluster/sourceBackupId"),
+                vpc_id: of(tree, "/responseElements/cluster/vpcId"),
+                security_group: of(tree, "/responseElements/cluster/securityGroup"),
+                hsm_type: of(tree, "/responseElements/cluster/hsmType"),
+                mode: of(tree, "/responseElements/cluster/mode"),
+                state: of(tree, "/responseElements/cluster/state"),
+                hsm_count: hsms.and_then(Tree::as_array).map(Vec::len),
+            },
+            backup: ResponseBackup {
+                cluster_id: of(tree, "/responseElements/backup/clusterId"),
+                backup_id: of(tree, "/responseElements/backup/backupId"),
+                source_backup: of(tree, "/responseElements/backup/sourceBackup"),
+                source_cluster: of(tree, "/responseElements/backup/sourceCluster"),
+                source_region: of(tree, "/responseElements/backup/sourceRegion"),
+                hsm_type: of(tree, "/responseElements/backup/hsmType"),
+                mode: of(tree, "/responseElements/backup/mode"),
+                backup_state: of(tree, "/responseElements/backup/backupState"),
+            },
+            destination_backup: ResponseDestinationBackup {
+                source_backup: of(tree, "/responseElements/destinationBackup/sourceBackup"),
+                source_cluster: of(tree, "/responseElements/destinationBackup/sourceCluster"),
+                source_region: of(tree, "/responseElements/destinationBackup/sourceRegion"),
+            },
+        }
+    }
+
+    fn check(record: &str, expected: &Event<'_>) {
+        let mut decoder = EventDecoder::new();
+        let event = decoder.decode(record.as_bytes()).unwrap();
+        // As text, because an event cannot be compared with one of another lifetime.
+        assert_eq!(format!("{event:?}"), format!("{expected:?}"), "{record}");
+    }
+
+    #[test]
+    fn what_counts_as_absent() {
+        for value in [
+            "null",
+            "\"\"",
+            "0",
+            "-1.5",
+            "[]",
+            "[\"x\"]",
+            "{}",
+            "{\"x\":\"y\"}",
+            "true",
+        ] {
+            check(
+                &format!(
+                    r#"{{"eventName":{value},"userIdentity":{{"arn":{value}}},
+                    "requestParameters":{{"subnetId":{value},"backupRetentionPolicy":{value}}},
+                    "responseElements":{{"hsm":{{"eniId":{value}}},"backup":{value}}}}}"#
+                ),
+                &Event::default(),
+            );
+        }
+    }
+
+    #[test]
+    fn bools_and_words() {
+        let console = |yes| Event {
+            session_credential_from_console: yes,
+            ..Event::default()
+        };
+        let mfa = |mfa_authenticated| {
+            let session = Session {
+                mfa_authenticated,
+                ..Session::default()
+            };
+            Event {
+                identity: Identity {
+                    session,
+                    ..Identity::default()
+                },
+                ..Event::default()
+            }
+        };
+        for (value, meaning) in [
+            ("true", Some(true)),
+            ("\"true\"", Some(true)),
+            ("false", Some(false)),
+            ("\"false\"", Some(false)),
+            ("\"True\"", None),
+            ("\" true\"", None),
+            ("\"\"", None),
+            ("1", None),
+            ("null", None),
+            ("[true]", None),
+        ] {
+            let record = format!("{{\"sessionCredentialFromConsole\":{value}}}");
+            check(&record, &console(meaning == Some(true)));
+            let attributes = format!("{{\"attributes\":{{\"mfaAuthenticated\":{value}}}}}");
+            let record = format!("{{\"userIdentity\":{{\"sessionContext\":{attributes}}}}}");
+            check(&record, &mfa(meaning));
+            let strict = if value.starts_with('"') {
+                None
+            } else {
+                meaning
+            };
+            check(
+                &format!("{{\"readOnly\":{value}}}"),
+                &Event {
+                    read_only: strict,
+                    ..Event::default()
+                },
+            );
+        }
+    }
+
+    #[test]
+    fn a_later_member_of_another_type_makes_it_absent() {
+        for record in [
+            r#"{"eventName":"a","eventName":7}"#,
+            r#"{"readOnly":true,"readOnly":"true"}"#,
+            r#"{"tlsDetails":{"clientProvidedHostHeader":"a"},"tlsDetails":[]}"#,
+            r#"{"requestParameters":{"hsmId":"a"},"requestParameters":null}"#,
+            r#"{"requestParameters":{"clusterId":"a","clusterId":null}}"#,
+            r#"{"requestParameters":{"sshKey":"a","sshKey":null}}"#,
+            r#"{"requestParameters":{"subnetIds":["a"],"subnetIds":{}}}"#,
+            r#"{"requestParameters":{"tagList":[{"key":"a","key":0}]}}"#,
+            r#"{"requestParameters":{"backupRetentionPolicy":{"value":"1","value":1}}}"#,
+            r#"{"userIdentity":{"onBehalfOf":{"userId":"a"},"onBehalfOf":{}}}"#,
+            r#"{"userIdentity":{"sessionContext":{"sessionIssuer":{"arn":"a"}},"sessionContext":{}}}"#,
+            r#"{"userIdentity":{"sessionContext":{"attributes":{"creationDate":"a"},"attributes":0}}}"#,
+            r#"{"responseElements":{"cluster":{"hsms":[]},"cluster":{}}}"#,
+        ] {
+            check(record, &Event::default());
+        }
+    }
+
+    #[test]
+    fn the_last_of_equal_names_counts() {
+        let named = || Event {
+            event_name: Some("b"),
+            ..Event::default()
+        };
+        let request = |request| Event {
+            request,
+            ..Event::default()
+        };
+        for (record, expected) in [
+            (r#"{"eventName":"a","eventName":"b"}"#, named()),
+            (r#"{"eventName":"a","event\u004eame":"b"}"#, named()),
+            (
+                r#"{"cloudhsm":1,"cloudhsm":null}"#,
+                Event {
+                    already_enriched: true,
+                    ..Event::default()
+                },
+            ),
+            (
+                r#"{"requestParameters":{"hsmId":"a"},"requestParameters":{"mode":"b"}}"#,
+                request(Request {
+                    mode: Some("b"),
+                    ..Request::default()
+                }),
+            ),
+            (
+                r#"{"requestParameters":{"clusterId":null,"clusterId":0}}"#,
+                request(Request {
+                    has_cluster_id: true,
+                    ..Request::default()
+                }),
+            ),
+            (
+                r#"{"requestParameters":{"sshKey":null,"iamRoleArn":"","sshKey":null}}"#,
+                request(Request {
+                    has_classic_member: true,
+                    ..Request::default()
+                }),
+            ),
+            (
+                r#"{"requestParameters":{"tagList":[{"key":"a","key":"b"}]}}"#,
+                request(Request {
+                    tag_list_keys: smallvec!["b"],
+                    ..Request::default()
+                }),
+            ),
+        ] {
+            check(record, &expected);
+        }
+    }
+
+    #[test]
+    fn lists_keep_what_is_a_string() {
+        let expected = Request {
+            subnet_ids: smallvec!["a", "b"],
+            tag_list_keys: smallvec!["c", "d"],
+            tag_key_list: (0..20).map(|_| "e").collect(),
+            ..Request::default()
+        };
+        let record = format!(
+            r#"{{"requestParameters":{{"subnetIds":["a",null,"",{{}},["x"],"b"],
+            "tagList":[{{"key":"c","value":"v"}},{{"value":"v"}},"x",{{"key":null}},{{"key":"d"}}],
+            "tagKeyList":[{}]}}}}"#,
+            ["\"e\""; 20].join(",")
+        );
+        check(
+            &record,
+            &Event {
+                request: expected,
+                ..Event::default()
+            },
+        );
+    }
+
+    #[test]
+    fn hsms_are_counted_when_they_are_an_array() {
+        for (hsms, hsm_count) in [
+            ("[]", Some(0)),
+            ("[{},{\"a\":[1,2,3]}]", Some(2)),
+            ("{}", None),
+            ("null", None),
+            ("\"2\"", None),
+        ] {
+            let cluster = ResponseCluster {
+                hsm_count,
+                ..ResponseCluster::default()
+            };
+            let response = Response {
+                cluster,
+                ..Response::default()
+            };
+            let record = format!("{{\"responseElements\":{{\"cluster\":{{\"hsms\":{hsms}}}}}}}");
+            check(
+                &record,
+                &Event {
+                    response,
+                    ..Event::default()
+                },
+            );
+        }
+    }
+
+    #[test]
+    fn names_match_exactly_and_only_at_their_level() {
+        for record in [
+            r#"{"EventName":"a"}"#,
+            r#"{"eventname":"a"}"#,
+            r#"{"eventName ":"a"}"#,
+            r#"{"detail":{"eventName":"a","cloudhsm":{}}}"#,
+            r#"{"userIdentity":[{"arn":"a"}]}"#,
+            r#"{"arn":"a","hsmId":"b"}"#,
+        ] {
+            check(record, &Event::default());
+        }
+    }
+
+    fn written(name: &str) -> impl Strategy<Value = Text> + use<> {
+        let name = plain(name);
+        prop_oneof![
+            4 => Just(name.clone()),
+            1 => prop::collection::vec(any::<bool>(), name.len()).prop_map(move |escapes| {
+                name.iter().zip(escapes).map(|(&(unit, _), escape)| (unit, escape)).collect()
+            }),
+        ]
+    }
+
+    fn leaf() -> impl Strategy<Value = Json> + Clone {
+        let word = prop::sample::select(vec!["", "true", "false", "a", "cluster-1234"]);
+        let words = || prop::sample::select(vec!["", "a", "b"]).prop_map(|w| Json::Text(plain(w)));
+        let tag = words().prop_map(|key| Json::Object(vec![(plain("key"), key)]));
+        prop_oneof![
+            4 => word.prop_map(|word| Json::Text(plain(word))),
+            1 => any::<bool>().prop_map(Json::Bool),
+            1 => prop::collection::vec(prop_oneof![words(), tag, json()], 0..4)
+                .prop_map(Json::Array),
+            2 => json(),
+        ]
+        .boxed()
+    }
+
+    /// An object of some of the members `scalars` and `objects`, in any order, some twice, and
+    /// some of another type than they should be.
+    fn shaped(scalars: &[&str], objects: Vec<(&str, BoxedStrategy<Json>)>) -> BoxedStrategy<Json> {
+        let mut members: Vec<_> = scalars
+            .iter()
+            .map(|name| (written(name), leaf()).boxed())
+            .collect();
+        for (name, object) in objects {
+            let weights = prop_oneof![6 => object, 1 => leaf()];
+            let member = (written(name), weights).boxed();
+            // As often as the scalars together, so that the depths are visited.
+            members.extend((0..=scalars.len() / 4).map(|_| member.clone()));
+        }
+        let member = proptest::strategy::Union::new(members);
+        let other = (json(), json()).prop_map(|(_, value)| (plain("other"), value));
+        prop::collection::vec(prop_oneof![8 => member, 1 => other], 0..14)
+            .prop_map(Json::Object)
+            .boxed()
+    }
+
+    fn record() -> BoxedStrategy<Json> {
+        let session = shaped(
+            &[],
+            vec![
+                (
+                    "attributes",
+                    shaped(&["creationDate", "mfaAuthenticated"], vec![]),
+                ),
+                (
+                    "sessionIssuer",
+                    shaped(&["type", "userName", "arn"], vec![]),
+                ),
+                (
+                    "webIdFederationData",
+                    shaped(&["federatedProvider"], vec![]),
+                ),
+            ],
+        );
+        let identity = shaped(
+            IDENTITY,
+            vec![
+                ("onBehalfOf", shaped(&["userId"], vec![])),
+                ("sessionContext", session),
+            ],
+        );
+        let request = shaped(
+            REQUEST,
+            vec![("backupRetentionPolicy", shaped(&["value"], vec![]))],
+        );
+        let response = shaped(
+            RESPONSE,
+            vec![
+                ("hsm", shaped(HSM, vec![])),
+                ("cluster", shaped(CLUSTER, vec![])),
+                ("backup", shaped(BACKUP, vec![])),
+                ("destinationBackup", shaped(COPY, vec![])),
+            ],
+        );
+        shaped(
+            SCALARS,
+            vec![
+                ("tlsDetails", shaped(&["clientProvidedHostHeader"], vec![])),
+                ("userIdentity", identity),
+                ("requestParameters", request),
+                ("responseElements", response),
+            ],
+        )
+    }
+
+    proptest! {
+        // Records are large, and most of their members are independent of one another.
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn an_event_is_what_its_paths_lead_to(
+            records in prop::collection::vec((record(), blank()), 1..3),
+        ) {
+            let mut decoder = EventDecoder::new();
+            for (record, blank) in records {
+                let text = record.print(blank);
+                let tree = record.value();
+                prop_assert_eq!(decoder.decode(text.trim().as_bytes()), Ok(event_by_path(&tree)));
+            }
+        }
+    }
+}

@@ -1,0 +1,603 @@
+//! How much it matters: severity, the reasons for it, and the techniques of MITRE ATT&CK.
+//!
+//! In → out: a `Case`, which is all that was derived before; a `Verdict`.
+//!
+//! Invariants: **The rules are the tables below**, gone through from top to bottom: those of calls
+//! that worked or those of calls that did not, then who made them. **A rule raises the severity
+//! or leaves it, never lowers it.** The techniques are those of ATT&CK v16.
+//!
+//! Not here: what happened before or elsewhere. Each event is judged by itself.
+//!
+//! Failure: none; an event that no rule fits is informational, without reasons.
+
+use smallvec::SmallVec;
+
+use crate::event::{Event, Policy};
+
+use super::actor::{Actor, ActorKind, Credential};
+use super::operation::{Access, Action, Api, Call};
+use super::resource::Resource;
+use super::{Outcome, Severity};
+
+use Severity::{Critical, High, Informational, Low, Medium};
+use Step::{AtLeast, Note, Up, UpToAtLeast};
+use Technique::{T1078_004, T1098, T1485, T1489, T1490, T1537, T1578_002, T1578_005, T1580};
+
+/// Reasons, in the order of the rules; more than one event can have without an allocation.
+pub type Reasons = SmallVec<[Reason; 16]>;
+
+/// Techniques, each once, in the order in which the rules name them.
+pub type Techniques = SmallVec<[Technique; 8]>;
+
+/// `reasons`: why an event has its severity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Reason {
+    /// A backup was marked for deletion.
+    BackupDeleted,
+    /// An HSM was deleted.
+    HsmDeleted,
+    /// A cluster was deleted.
+    ClusterDeleted,
+    /// A backup was copied to another Region.
+    BackupCopiedToRegion,
+    /// A backup got a resource policy.
+    BackupShared,
+    /// … which lets someone else in.
+    BackupSharedExternally,
+    /// … which could not be read.
+    UnreadablePolicy,
+    /// A backup lost its resource policy.
+    BackupUnshared,
+    /// A deletion was taken back.
+    BackupRestored,
+    /// A backup can be purged again.
+    BackupRetentionRemoved,
+    /// A backup is kept for ever.
+    BackupRetained,
+    /// Backups are kept for less than 30 days.
+    RetentionBelow30Days,
+    /// Backups are kept for another time.
+    RetentionChanged,
+    /// A cluster moves to another type of HSM.
+    HsmTypeChanged,
+    /// A cluster was claimed.
+    ClusterInitialized,
+    /// A cluster was made.
+    ClusterCreated,
+    /// … from a backup.
+    ClusterCreatedFromBackup,
+    /// … from another account's backup.
+    ClusterCreatedFromForeignBackup,
+    /// … outside FIPS mode.
+    NonFipsMode,
+    /// An HSM was made.
+    HsmCreated,
+    /// Anything else was taken away.
+    DestructiveCall,
+    /// Tags were set or removed.
+    TagsChanged,
+    /// Something changed through the retired API.
+    ClassicChange,
+    /// The catalogue does not know the operation.
+    UnknownOperation,
+    /// Anything else was changed.
+    WriteCall,
+    /// No permission to take or give something away.
+    DeniedDestructive,
+    /// No permission to change something.
+    DeniedWrite,
+    /// No permission to look.
+    DeniedRead,
+    /// The credentials were not accepted.
+    UnauthenticatedCall,
+    /// The policy of a VPC endpoint forbade it.
+    EndpointPolicyDenied,
+    /// Too many calls that take something away.
+    ThrottledDestructive,
+    /// Taking something away failed.
+    FailedDestructive,
+    /// Changing something failed.
+    FailedWrite,
+    /// The root user did it.
+    RootActor,
+    /// Another account's identity changed something.
+    CrossAccountActor,
+    /// A key that does not end by itself changed something.
+    LongTermKey,
+    /// A user changed something without a second factor.
+    NoMfa,
+    /// An AWS service changed something, for itself or for someone.
+    ServiceInitiated,
+}
+
+impl Reason {
+    /// Every reason, in the order of the rules.
+    pub const ALL: [Self; 38] = [
+        Self::BackupDeleted,
+        Self::HsmDeleted,
+        Self::ClusterDeleted,
+        Self::BackupCopiedToRegion,
+        Self::BackupShared,
+        Self::BackupSharedExternally,
+        Self::UnreadablePolicy,
+        Self::BackupUnshared,
+        Self::BackupRestored,
+        Self::BackupRetentionRemoved,
+        Self::BackupRetained,
+        Self::RetentionBelow30Days,
+        Self::RetentionChanged,
+        Self::HsmTypeChanged,
+        Self::ClusterInitialized,
+        Self::ClusterCreated,
+        Self::ClusterCreatedFromBackup,
+        Self::ClusterCreatedFromForeignBackup,
+        Self::NonFipsMode,
+        Self::HsmCreated,
+        Self::DestructiveCall,
+        Self::TagsChanged,
+        Self::ClassicChange,
+        Self::UnknownOperation,
+        Self::WriteCall,
+        Self::DeniedDestructive,
+        Self::DeniedWrite,
+        Self::DeniedRead,
+        Self::UnauthenticatedCall,
+        Self::EndpointPolicyDenied,
+        Self::ThrottledDestructive,
+        Self::FailedDestructive,
+        Self::FailedWrite,
+        Self::RootActor,
+        Self::CrossAccountActor,
+        Self::LongTermKey,
+        Self::NoMfa,
+        Self::ServiceInitiated,
+    ];
+
+    /// The word in the `cloudhsm` object.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::BackupDeleted => "backup_deleted",
+            Self::HsmDeleted => "hsm_deleted",
+            Self::ClusterDeleted => "cluster_deleted",
+            Self::BackupCopiedToRegion => "backup_copied_to_region",
+            Self::BackupShared => "backup_shared",
+            Self::BackupSharedExternally => "backup_shared_externally",
+            Self::UnreadablePolicy => "unreadable_policy",
+            Self::BackupUnshared => "backup_unshared",
+            Self::BackupRestored => "backup_restored",
+            Self::BackupRetentionRemoved => "backup_retention_removed",
+            Self::BackupRetained => "backup_retained",
+            Self::RetentionBelow30Days => "retention_below_30_days",
+            Self::RetentionChanged => "retention_changed",
+            Self::HsmTypeChanged => "hsm_type_changed",
+            Self::ClusterInitialized => "cluster_initialized",
+            Self::ClusterCreated => "cluster_created",
+            Self::ClusterCreatedFromBackup => "cluster_created_from_backup",
+            Self::ClusterCreatedFromForeignBackup => "cluster_created_from_foreign_backup",
+            Self::NonFipsMode => "non_fips_mode",
+            Self::HsmCreated => "hsm_created",
+            Self::DestructiveCall => "destructive_call",
+            Self::TagsChanged => "tags_changed",
+            Self::ClassicChange => "classic_change",
+            Self::UnknownOperation => "unknown_operation",
+            Self::WriteCall => "write_call",
+            Self::DeniedDestructive => "denied_destructive",
+            Self::DeniedWrite => "denied_write",
+            Self::DeniedRead => "denied_read",
+            Self::UnauthenticatedCall => "unauthenticated_call",
+            Self::EndpointPolicyDenied => "endpoint_policy_denied",
+            Self::ThrottledDestructive => "throttled_destructive",
+            Self::FailedDestructive => "failed_destructive",
+            Self::FailedWrite => "failed_write",
+            Self::RootActor => "root_actor",
+            Self::CrossAccountActor => "cross_account_actor",
+            Self::LongTermKey => "long_term_key",
+            Self::NoMfa => "no_mfa",
+            Self::ServiceInitiated => "service_initiated",
+        }
+    }
+}
+
+/// `attack`: a technique of MITRE ATT&CK v16.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Technique {
+    /// Inhibit System Recovery.
+    T1490,
+    /// Data Destruction.
+    T1485,
+    /// Service Stop.
+    T1489,
+    /// Transfer Data to Cloud Account.
+    T1537,
+    /// Modify Cloud Compute Infrastructure: Modify Cloud Compute Configurations.
+    T1578_005,
+    /// Account Manipulation.
+    T1098,
+    /// Modify Cloud Compute Infrastructure: Create Cloud Instance.
+    T1578_002,
+    /// Cloud Infrastructure Discovery.
+    T1580,
+    /// Valid Accounts: Cloud Accounts.
+    T1078_004,
+}
+
+impl Technique {
+    /// Every technique that a rule names.
+    pub const ALL: [Self; 9] = [
+        Self::T1490,
+        Self::T1485,
+        Self::T1489,
+        Self::T1537,
+        Self::T1578_005,
+        Self::T1098,
+        Self::T1578_002,
+        Self::T1580,
+        Self::T1078_004,
+    ];
+
+    /// The id in the `cloudhsm` object.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::T1490 => "T1490",
+            Self::T1485 => "T1485",
+            Self::T1489 => "T1489",
+            Self::T1537 => "T1537",
+            Self::T1578_005 => "T1578.005",
+            Self::T1098 => "T1098",
+            Self::T1578_002 => "T1578.002",
+            Self::T1580 => "T1580",
+            Self::T1078_004 => "T1078.004",
+        }
+    }
+}
+
+/// What is known about an event before it is judged.
+pub(super) struct Case<'c, 'a> {
+    pub(super) event: &'c Event<'a>,
+    pub(super) call: &'c Call<'a>,
+    pub(super) outcome: Outcome,
+    pub(super) actor: &'c Actor<'a>,
+    pub(super) resource: &'c Resource<'a>,
+}
+
+/// What the rules make of a case.
+pub(super) struct Verdict {
+    pub(super) severity: Severity,
+    pub(super) reasons: Reasons,
+    pub(super) attack: Techniques,
+}
+
+impl Verdict {
+    pub(super) fn on(case: &Case<'_, '_>) -> Self {
+        let by_outcome: &[Rule] = if case.outcome == Outcome::Success {
+            &WORKED
+        } else {
+            &DID_NOT_WORK
+        };
+        let mut severity = Informational;
+        let (mut reasons, mut attack) = (Reasons::new(), Techniques::new());
+        for rule in by_outcome.iter().chain(&WHO) {
+            if (rule.applies)(case, &reasons) {
+                severity = rule.step.from(severity);
+                reasons.push(rule.reason);
+                for technique in rule.techniques {
+                    if !attack.contains(technique) {
+                        attack.push(*technique);
+                    }
+                }
+            }
+        }
+        Self {
+            severity,
+            reasons,
+            attack,
+        }
+    }
+}
+
+/// One row: when it applies (which may depend on the reasons above it), what it then adds.
+struct Rule {
+    reason: Reason,
+    step: Step,
+    techniques: &'static [Technique],
+    applies: fn(&Case<'_, '_>, &[Reason]) -> bool,
+}
+
+/// What a rule does to the severity.
+enum Step {
+    /// Nothing; the reason is for the reader.
+    Note,
+    /// At least this.
+    AtLeast(Severity),
+    /// One step up.
+    Up,
+    /// One step up, and at least this.
+    UpToAtLeast(Severity),
+}
+
+impl Step {
+    fn from(&self, severity: Severity) -> Severity {
+        let up = match severity {
+            Informational => Low,
+            Low => Medium,
+            Medium => High,
+            High | Critical => Critical,
+        };
+        match *self {
+            Note => severity,
+            AtLeast(least) => severity.max(least),
+            Up => up,
+            UpToAtLeast(least) => up.max(least),
+        }
+    }
+}
+
+const fn rule(
+    reason: Reason,
+    step: Step,
+    techniques: &'static [Technique],
+    applies: fn(&Case<'_, '_>, &[Reason]) -> bool,
+) -> Rule {
+    Rule {
+        reason,
+        step,
+        techniques,
+        applies,
+    }
+}
+
+/// The call worked.
+const WORKED: [Rule; 25] = [
+    // Also when a service did it: a scheduler can be told to.
+    rule(
+        Reason::BackupDeleted,
+        AtLeast(High),
+        &[T1490, T1485],
+        |case, _| case.calls("DeleteBackup"),
+    ),
+    rule(
+        Reason::HsmDeleted,
+        AtLeast(High),
+        &[T1485, T1489],
+        |case, _| case.calls("DeleteHsm"),
+    ),
+    rule(
+        Reason::ClusterDeleted,
+        AtLeast(Critical),
+        &[T1485],
+        |case, _| case.calls("DeleteCluster"),
+    ),
+    rule(
+        Reason::BackupCopiedToRegion,
+        AtLeast(High),
+        &[T1537],
+        |case, _| case.calls("CopyBackupToRegion"),
+    ),
+    rule(Reason::BackupShared, AtLeast(High), &[T1537], |case, _| {
+        case.calls("PutResourcePolicy")
+    }),
+    rule(
+        Reason::BackupSharedExternally,
+        AtLeast(Critical),
+        &[T1537],
+        |case, _| case.calls("PutResourcePolicy") && case.shares_externally(),
+    ),
+    rule(
+        Reason::UnreadablePolicy,
+        AtLeast(Critical),
+        &[T1537],
+        |case, _| {
+            case.calls("PutResourcePolicy") && case.event.request.policy == Policy::Unreadable
+        },
+    ),
+    rule(Reason::BackupUnshared, AtLeast(Low), &[], |case, _| {
+        case.calls("DeleteResourcePolicy")
+    }),
+    rule(Reason::BackupRestored, AtLeast(Low), &[], |case, _| {
+        case.calls("RestoreBackup")
+    }),
+    rule(
+        Reason::BackupRetentionRemoved,
+        AtLeast(Medium),
+        &[T1490],
+        |case, _| {
+            case.calls("ModifyBackupAttributes") && case.resource.never_expires == Some(false)
+        },
+    ),
+    rule(
+        Reason::BackupRetained,
+        AtLeast(Informational),
+        &[],
+        |case, _| case.calls("ModifyBackupAttributes") && case.resource.never_expires == Some(true),
+    ),
+    rule(
+        Reason::RetentionBelow30Days,
+        AtLeast(High),
+        &[T1490],
+        |case, _| {
+            case.calls("ModifyCluster")
+                && case.resource.retention_days.is_some_and(|days| days < 30)
+        },
+    ),
+    rule(
+        Reason::RetentionChanged,
+        AtLeast(Medium),
+        &[T1490],
+        |case, _| {
+            case.calls("ModifyCluster")
+                && case.resource.retention_days.is_some_and(|days| days >= 30)
+        },
+    ),
+    rule(
+        Reason::HsmTypeChanged,
+        AtLeast(Medium),
+        &[T1578_005],
+        |case, _| case.calls("ModifyCluster") && case.event.request.hsm_type.is_some(),
+    ),
+    rule(
+        Reason::ClusterInitialized,
+        AtLeast(Medium),
+        &[T1098],
+        |case, _| case.calls("InitializeCluster"),
+    ),
+    rule(
+        Reason::ClusterCreated,
+        AtLeast(Low),
+        &[T1578_002],
+        |case, _| case.calls("CreateCluster"),
+    ),
+    rule(
+        Reason::ClusterCreatedFromBackup,
+        AtLeast(Medium),
+        &[T1578_002],
+        |case, _| case.calls("CreateCluster") && case.resource.source_backup_id.is_some(),
+    ),
+    rule(
+        Reason::ClusterCreatedFromForeignBackup,
+        AtLeast(High),
+        &[T1578_002],
+        |case, _| case.calls("CreateCluster") && case.has_foreign_source(),
+    ),
+    rule(Reason::NonFipsMode, AtLeast(Medium), &[], |case, _| {
+        case.calls("CreateCluster") && case.event.request.mode == Some("NON_FIPS")
+    }),
+    rule(Reason::HsmCreated, AtLeast(Low), &[T1578_002], |case, _| {
+        case.calls("CreateHsm")
+    }),
+    rule(
+        Reason::DestructiveCall,
+        AtLeast(High),
+        &[T1485],
+        |case, above| case.call.destructive && above.is_empty(),
+    ),
+    rule(Reason::TagsChanged, AtLeast(Low), &[], |case, _| {
+        matches!(case.call.action, Action::Tag | Action::Untag)
+    }),
+    rule(Reason::ClassicChange, AtLeast(Medium), &[], |case, _| {
+        case.call.api == Api::Classic && case.writes()
+    }),
+    rule(Reason::UnknownOperation, AtLeast(Low), &[], |case, _| {
+        !case.call.known
+    }),
+    rule(Reason::WriteCall, AtLeast(Low), &[], |case, above| {
+        case.writes() && above.is_empty()
+    }),
+];
+
+/// It did not work.
+const DID_NOT_WORK: [Rule; 9] = [
+    rule(
+        Reason::DeniedDestructive,
+        AtLeast(High),
+        &[T1485],
+        |case, _| case.denied() && case.call.destructive,
+    ),
+    rule(
+        Reason::DeniedDestructive,
+        AtLeast(High),
+        &[T1537],
+        |case, _| case.denied() && !case.call.destructive && case.gives_away(),
+    ),
+    rule(
+        Reason::DeniedWrite,
+        AtLeast(Medium),
+        &[T1580],
+        |case, above| case.denied() && case.writes() && above.is_empty(),
+    ),
+    rule(Reason::DeniedRead, AtLeast(Low), &[T1580], |case, _| {
+        case.denied() && !case.writes()
+    }),
+    rule(
+        Reason::UnauthenticatedCall,
+        AtLeast(Medium),
+        &[T1078_004],
+        |case, _| case.outcome == Outcome::Unauthenticated,
+    ),
+    rule(
+        Reason::EndpointPolicyDenied,
+        AtLeast(Medium),
+        &[],
+        |case, _| case.event.error_code == Some("VpceAccessDenied"),
+    ),
+    rule(
+        Reason::ThrottledDestructive,
+        AtLeast(Low),
+        &[],
+        |case, _| case.outcome == Outcome::Throttled && case.call.destructive,
+    ),
+    rule(
+        Reason::FailedDestructive,
+        AtLeast(Medium),
+        &[],
+        |case, _| case.failed() && case.call.destructive,
+    ),
+    rule(Reason::FailedWrite, AtLeast(Low), &[], |case, _| {
+        case.failed() && case.writes() && !case.call.destructive
+    }),
+];
+
+/// Who did it, whether it worked or not.
+const WHO: [Rule; 6] = [
+    rule(
+        Reason::RootActor,
+        UpToAtLeast(High),
+        &[T1078_004],
+        |case, _| case.actor.kind == ActorKind::Root && case.writes(),
+    ),
+    rule(
+        Reason::RootActor,
+        AtLeast(Medium),
+        &[T1078_004],
+        |case, _| case.actor.kind == ActorKind::Root && !case.writes(),
+    ),
+    rule(Reason::CrossAccountActor, Up, &[T1078_004], |case, _| {
+        case.actor.cross_account == Some(true) && case.writes()
+    }),
+    rule(Reason::LongTermKey, Note, &[T1078_004], |case, _| {
+        case.actor.credential == Credential::LongTerm && case.writes()
+    }),
+    rule(Reason::NoMfa, Note, &[], |case, _| {
+        let person = matches!(case.actor.kind, ActorKind::Root | ActorKind::IamUser);
+        person && case.actor.mfa == Some(false) && case.writes()
+    }),
+    rule(Reason::ServiceInitiated, Note, &[], |case, _| {
+        case.actor.by_service && case.writes()
+    }),
+];
+
+impl Case<'_, '_> {
+    fn calls(&self, name: &str) -> bool {
+        self.call.operation == Some(name)
+    }
+
+    fn writes(&self) -> bool {
+        self.call.access == Access::Write
+    }
+
+    fn gives_away(&self) -> bool {
+        matches!(self.call.action, Action::Copy | Action::Share)
+    }
+
+    fn denied(&self) -> bool {
+        self.outcome == Outcome::Denied
+    }
+
+    /// It did not work, and neither for want of permission or credentials nor for haste.
+    fn failed(&self) -> bool {
+        use Outcome::{Denied, Success, Throttled, Unauthenticated};
+        !matches!(self.outcome, Success | Denied | Unauthenticated | Throttled)
+    }
+
+    /// Shared with anyone but the account itself and AWS's own services.
+    fn shares_externally(&self) -> bool {
+        let own = self.event.recipient_account_id;
+        let foreign = |who: &String| own != Some(who) && !who.ends_with(".amazonaws.com");
+        self.resource.shared_with.iter().any(foreign)
+    }
+
+    fn has_foreign_source(&self) -> bool {
+        let source = self.resource.source_backup_account;
+        let both = source.zip(self.event.recipient_account_id);
+        both.is_some_and(|(source, own)| source != own)
+    }
+}

@@ -1,0 +1,390 @@
+//! Reads the points in time of an event.
+//!
+//! In → out: the text of `eventTime` or `creationDate`; an [`Instant`].
+//!
+//! Invariants: **Only the grammar of the derived fields is a time**: `YYYY-MM-DD`, `T`, `t` or a
+//! space, `HH:MM:SS`, perhaps a fraction of any length, then nothing, `Z`, `z`, `±HH:MM` or
+//! `±HHMM`; or `YYYYMMDDTHHMMSSZ`. The year is 0001 to 9999 as written and in UTC. **A fraction
+//! keeps all its digits**, so differences are exact.
+//!
+//! Not here: the present. No clock is read.
+//!
+//! Failure: a text of another form is no time (`None`), never an error.
+
+use jiff::SignedDuration;
+use jiff::civil::{Date, DateTime, Time, datetime};
+
+/// A point in time as an event tells it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Instant<'a> {
+    /// The whole second, in UTC.
+    second: UtcSecond,
+    /// The digits after the point, as written; ASCII digits only, none when there was no point.
+    fraction: &'a [u8],
+}
+
+impl<'a> Instant<'a> {
+    /// The instant that `text` tells, or none when it tells it in another form.
+    pub fn parse(text: &'a str) -> Option<Self> {
+        extended(text.as_bytes()).or_else(|| basic(text.as_bytes()))
+    }
+
+    /// Milliseconds since 1970; finer digits of the fraction are cut.
+    pub fn milliseconds(self) -> i64 {
+        let digits = self.fraction.iter().copied().chain([b'0'; 3]).take(3);
+        let thousandths = digits.fold(0, |sum, digit| sum * 10 + i64::from(digit - b'0'));
+        self.second.since(EPOCH) * 1000 + thousandths
+    }
+
+    /// Whole seconds from `earlier` to this instant: both with their fractions, then cut. None
+    /// when `earlier` is later, by however little.
+    pub fn seconds_since(self, earlier: Self) -> Option<i64> {
+        // Without their trailing zeros, digit strings order as the fractions that they write.
+        let borrow = significant(self.fraction) < significant(earlier.fraction);
+        let seconds = self.second.since(earlier.second) - i64::from(borrow);
+        (seconds >= 0).then_some(seconds)
+    }
+
+    /// The instant with its fraction cut.
+    pub fn second(self) -> UtcSecond {
+        self.second
+    }
+}
+
+/// A whole second in UTC, in the years 0001 to 9999.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UtcSecond(DateTime);
+
+impl UtcSecond {
+    /// `YYYY-MM-DDTHH:MM:SSZ`, in ASCII.
+    pub fn text(self) -> [u8; 20] {
+        let digit = |number: u16| b'0' + (number % 10) as u8;
+        let two = |number: i8| {
+            let number = u16::from(number.unsigned_abs());
+            (digit(number / 10), digit(number))
+        };
+        let Self(at) = self;
+        let year = at.year().unsigned_abs();
+        let (y1, y2, y3, y4) = (
+            digit(year / 1000),
+            digit(year / 100),
+            digit(year / 10),
+            digit(year),
+        );
+        let ((m1, m2), (d1, d2)) = (two(at.month()), two(at.day()));
+        let ((h1, h2), (i1, i2), (s1, s2)) = (two(at.hour()), two(at.minute()), two(at.second()));
+        [
+            y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2, b'T', h1, h2, b':', i1, i2, b':', s1, s2,
+            b'Z',
+        ]
+    }
+
+    fn since(self, earlier: Self) -> i64 {
+        self.0.duration_since(earlier.0).as_secs()
+    }
+}
+
+const EPOCH: UtcSecond = UtcSecond(datetime(1970, 1, 1, 0, 0, 0, 0));
+
+/// `YYYY-MM-DDTHH:MM:SS`, a fraction or none, an offset or none.
+fn extended(text: &[u8]) -> Option<Instant<'_>> {
+    let (head, tail) = text.split_first_chunk::<19>()?;
+    let &[
+        y1,
+        y2,
+        y3,
+        y4,
+        b'-',
+        m1,
+        m2,
+        b'-',
+        d1,
+        d2,
+        b'T' | b't' | b' ',
+        ref clock @ ..,
+    ] = head
+    else {
+        return None;
+    };
+    let &[h1, h2, b':', i1, i2, b':', s1, s2] = clock else {
+        return None;
+    };
+    let local = civil([y1, y2, y3, y4, m1, m2, d1, d2], [h1, h2, i1, i2, s1, s2])?;
+    let (fraction, zone) = match tail.strip_prefix(b".") {
+        Some(rest) => {
+            let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+            rest.split_at_checked(digits).filter(|_| digits > 0)?
+        }
+        None => (&[][..], tail),
+    };
+    let utc = local
+        .checked_sub(SignedDuration::from_secs(offset(zone)?))
+        .ok()?;
+    (utc.year() >= 1).then_some(Instant {
+        second: UtcSecond(utc),
+        fraction,
+    })
+}
+
+/// `YYYYMMDDTHHMMSSZ`.
+fn basic(text: &[u8]) -> Option<Instant<'_>> {
+    let (date, tail) = text.split_first_chunk::<8>()?;
+    let &[b'T', h1, h2, i1, i2, s1, s2, b'Z'] = tail else {
+        return None;
+    };
+    let second = UtcSecond(civil(*date, [h1, h2, i1, i2, s1, s2])?);
+    Some(Instant {
+        second,
+        fraction: &[],
+    })
+}
+
+/// The moment of `YYYYMMDD` and `HHMMSS`, when there is such a day and such a time of day.
+fn civil(date: [u8; 8], clock: [u8; 6]) -> Option<DateTime> {
+    let [y1, y2, y3, y4, m1, m2, d1, d2] = date;
+    let year = i16::from(number(y1, y2)?) * 100 + i16::from(number(y3, y4)?);
+    let day = Date::new(year, number(m1, m2)?, number(d1, d2)?).ok()?;
+    let [h1, h2, i1, i2, s1, s2] = clock;
+    let time = Time::new(number(h1, h2)?, number(i1, i2)?, number(s1, s2)?, 0).ok()?;
+    (year >= 1).then(|| day.to_datetime(time))
+}
+
+/// What follows the time of day, as seconds east of UTC.
+fn offset(zone: &[u8]) -> Option<i64> {
+    match *zone {
+        [] | [b'Z' | b'z'] => Some(0),
+        [sign @ (b'+' | b'-'), h1, h2, b':', m1, m2] | [sign @ (b'+' | b'-'), h1, h2, m1, m2] => {
+            let (hours, minutes) = (number(h1, h2)?, number(m1, m2)?);
+            let seconds = (i64::from(hours) * 60 + i64::from(minutes)) * 60;
+            (hours <= 23 && minutes <= 59).then_some(if sign == b'-' { -seconds } else { seconds })
+        }
+        _ => None,
+    }
+}
+
+/// The number that two ASCII digits write.
+fn number(tens: u8, ones: u8) -> Option<i8> {
+    let digit = |byte: u8| byte.is_ascii_digit().then(|| (byte - b'0').cast_signed());
+    Some(digit(tens)? * 10 + digit(ones)?)
+}
+
+fn significant(fraction: &[u8]) -> &[u8] {
+    let zeros = fraction
+        .iter()
+        .rev()
+        .take_while(|digit| **digit == b'0')
+        .count();
+    fraction.get(..fraction.len() - zeros).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Text, milliseconds, and the whole second in UTC.
+    const TIMES: [(&str, i64, &str); 22] = [
+        ("1970-01-01T00:00:00Z", 0, "1970-01-01T00:00:00Z"),
+        (
+            "2017-07-11T03:50:45Z",
+            1_499_745_045_000,
+            "2017-07-11T03:50:45Z",
+        ),
+        (
+            "2017-07-11t03:50:45z",
+            1_499_745_045_000,
+            "2017-07-11T03:50:45Z",
+        ),
+        (
+            "2017-07-11 03:50:45",
+            1_499_745_045_000,
+            "2017-07-11T03:50:45Z",
+        ),
+        (
+            "20170711T035045Z",
+            1_499_745_045_000,
+            "2017-07-11T03:50:45Z",
+        ),
+        (
+            "2017-07-11T03:50:45.1Z",
+            1_499_745_045_100,
+            "2017-07-11T03:50:45Z",
+        ),
+        (
+            "2017-07-11T03:50:45.0129",
+            1_499_745_045_012,
+            "2017-07-11T03:50:45Z",
+        ),
+        (
+            "2017-07-11T03:50:45.9999999999999999999999Z",
+            1_499_745_045_999,
+            "2017-07-11T03:50:45Z",
+        ),
+        (
+            "2017-07-11T03:50:45+02:00",
+            1_499_737_845_000,
+            "2017-07-11T01:50:45Z",
+        ),
+        (
+            "2017-07-11T03:50:45.5-0030",
+            1_499_746_845_500,
+            "2017-07-11T04:20:45Z",
+        ),
+        (
+            "2017-07-11T03:50:45-00:00",
+            1_499_745_045_000,
+            "2017-07-11T03:50:45Z",
+        ),
+        (
+            "2017-07-11T03:50:45+23:59",
+            1_499_658_705_000,
+            "2017-07-10T03:51:45Z",
+        ),
+        ("1969-12-31T23:59:59.9999Z", -1, "1969-12-31T23:59:59Z"),
+        ("1969-12-31T23:59:59Z", -1000, "1969-12-31T23:59:59Z"),
+        ("1969-12-31T23:59:58.0019Z", -1999, "1969-12-31T23:59:58Z"),
+        (
+            "2000-02-29T00:00:00Z",
+            951_782_400_000,
+            "2000-02-29T00:00:00Z",
+        ),
+        (
+            "2024-02-29T00:00:00Z",
+            1_709_164_800_000,
+            "2024-02-29T00:00:00Z",
+        ),
+        (
+            "2024-03-01T00:00:00+00:01",
+            1_709_251_140_000,
+            "2024-02-29T23:59:00Z",
+        ),
+        (
+            "0001-01-01T00:00:00Z",
+            -62_135_596_800_000,
+            "0001-01-01T00:00:00Z",
+        ),
+        (
+            "0001-01-01T00:00:00-01:00",
+            -62_135_593_200_000,
+            "0001-01-01T01:00:00Z",
+        ),
+        (
+            "9999-12-31T23:59:59.999Z",
+            253_402_300_799_999,
+            "9999-12-31T23:59:59Z",
+        ),
+        (
+            "9999-12-31T23:59:59+00:01",
+            253_402_300_739_000,
+            "9999-12-31T23:58:59Z",
+        ),
+    ];
+
+    #[test]
+    fn times() {
+        for (text, milliseconds, second) in TIMES {
+            let time = Instant::parse(text).expect(text);
+            assert_eq!(time.milliseconds(), milliseconds, "{text}");
+            assert_eq!(time.second().text(), second.as_bytes(), "{text}");
+        }
+    }
+
+    #[test]
+    fn no_times() {
+        for text in [
+            "",
+            "2017",
+            "2017-07-11",
+            "2017-07-11T03:50",
+            "2017-07-11T03:50Z",
+            "2017-07-11T03:50:45.",
+            "2017-07-11T03:50:45.Z",
+            "2017-07-11T03:50:45,5Z",
+            "2017-07-11T03:50:45 Z",
+            "2017-07-11T03:50:45ZZ",
+            "2017-07-11T03:50:45Z ",
+            " 2017-07-11T03:50:45Z",
+            "2017-07-11T03:50:45+02",
+            "2017-07-11T03:50:45+2:00",
+            "2017-07-11T03:50:45+24:00",
+            "2017-07-11T03:50:45+00:60",
+            "2017-07-11T03:50:45+00:00Z",
+            "2017-07-11T03:50:45\u{2212}01:00",
+            "2017-07-11_03:50:45Z",
+            "2017-07-11  03:50:45Z",
+            "2017/07/11T03:50:45Z",
+            "17-07-11T03:50:45Z",
+            "2017-7-11T03:50:45Z",
+            "+2017-07-11T03:50:45Z",
+            "-017-07-11T03:50:45Z",
+            "2017-00-11T03:50:45Z",
+            "2017-13-11T03:50:45Z",
+            "2017-07-00T03:50:45Z",
+            "2017-07-32T03:50:45Z",
+            "2017-06-31T03:50:45Z",
+            "2017-02-29T03:50:45Z",
+            "1900-02-29T03:50:45Z",
+            "2017-07-11T24:00:00Z",
+            "2017-07-11T23:60:00Z",
+            "2016-12-31T23:59:60Z",
+            "0000-01-01T00:00:00Z",
+            "0001-01-01T00:00:00+00:01",
+            "9999-12-31T23:59:59-00:01",
+            "20170711T035045",
+            "20170711t035045Z",
+            "20170711T035045z",
+            "20170711T035045.5Z",
+            "20170711T035045+0000",
+            "20170711 035045Z",
+            "20170711T240000Z",
+            "00000711T035045Z",
+            "2017-07-11T03:50:4\u{0665}Z",
+            "1499745045",
+            "Nov 15, 2022, 6:49:20 PM",
+        ] {
+            assert_eq!(Instant::parse(text), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn differences_are_cut_after_they_are_taken() {
+        for (earlier, later, seconds) in [
+            ("2024-01-01T00:00:00Z", "2024-01-01T00:00:00Z", Some(0)),
+            ("2024-01-01T00:00:00Z", "2024-01-01T00:00:00.000", Some(0)),
+            ("2024-01-01T00:00:00.5Z", "2024-01-01T00:00:00.50Z", Some(0)),
+            ("2024-01-01T00:00:00.5Z", "2024-01-01T00:00:01Z", Some(0)),
+            ("2024-01-01T00:00:00.5Z", "2024-01-01T00:00:01.49Z", Some(0)),
+            ("2024-01-01T00:00:00.5Z", "2024-01-01T00:00:01.5Z", Some(1)),
+            ("2024-01-01T00:00:00.9Z", "2024-01-01T00:00:03.10Z", Some(2)),
+            (
+                "2024-01-01T00:00:00.0000000000000000000000000000001Z",
+                "2024-01-01T00:00:01Z",
+                Some(0),
+            ),
+            (
+                "2024-01-01T00:00:00.0000000000000000000000000000001Z",
+                "2024-01-01T00:00:00Z",
+                None,
+            ),
+            (
+                "2024-01-01T00:00:00.2Z",
+                "2024-01-01T00:00:00.19999999999999999999999Z",
+                None,
+            ),
+            ("2024-01-01T00:00:01Z", "2024-01-01T00:00:00.9Z", None),
+            ("1969-12-31T23:59:59.5Z", "1970-01-01T00:00:00.4Z", Some(0)),
+            (
+                "2024-01-01T00:00:00+01:00",
+                "2024-01-01T00:00:00Z",
+                Some(3600),
+            ),
+            (
+                "0001-01-01T00:00:00Z",
+                "9999-12-31T23:59:59Z",
+                Some(315_537_897_599),
+            ),
+        ] {
+            let [from, to] = [earlier, later].map(|text| Instant::parse(text).expect(text));
+            assert_eq!(to.seconds_since(from), seconds, "{earlier} to {later}");
+        }
+    }
+}

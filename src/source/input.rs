@@ -1,0 +1,109 @@
+//! Reads raw bytes, and waits for them no longer than asked.
+//!
+//! **In → out:** a file descriptor, blocking or not; out come bytes in the caller's slice, or the
+//! reason why there are none.
+//!
+//! **Invariants.** **read(2) is called only when it will not block**: after poll(2) on the
+//! descriptor and the stop, or on a regular file. Interrupted calls are repeated. What poll says of
+//! hang-ups and errors is not interpreted: read(2) gives the answer.
+//!
+//! **Not here:** decompression (`gzip`).
+//!
+//! **Failure:** the system's error, with no name; [`super::Source`] adds it.
+
+use std::fs::File;
+use std::io;
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::io::Errno;
+
+use super::{Read, StopSignal};
+
+/// The longest single poll(2): some systems refuse more milliseconds than an `int` holds.
+const LONGEST_POLL: Duration = Duration::from_hours(24);
+
+/// An open descriptor with what was got from it and what was waited for it.
+#[derive(Debug)]
+pub(super) struct Input {
+    file: File,
+    /// A regular file: it has no moment when a read would have to wait.
+    always_ready: bool,
+    stop: StopSignal,
+    bytes: u64,
+    blocked: Duration,
+}
+
+impl Input {
+    pub(super) fn new(file: File, always_ready: bool, stop: StopSignal) -> Self {
+        Self {
+            file,
+            always_ready,
+            stop,
+            bytes: 0,
+            blocked: Duration::ZERO,
+        }
+    }
+
+    pub(super) fn is_stopped(&self) -> bool {
+        self.stop.is_stopped()
+    }
+
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    pub(super) fn blocked(&self) -> Duration {
+        self.blocked
+    }
+
+    /// Reads into `free`, which is not empty, once there is something; `None` waits without limit.
+    pub(super) fn read(&mut self, free: &mut [u8], deadline: Option<Instant>) -> io::Result<Read> {
+        loop {
+            if let Some(pause) = self.wait(deadline)? {
+                return Ok(pause);
+            }
+            match rustix::io::read(&self.file, &mut *free) {
+                Ok(0) => return Ok(Read::End),
+                Ok(count) => {
+                    self.bytes += count as u64;
+                    return Ok(Read::Bytes(count));
+                }
+                // Of a pipe with several readers another one may have been quicker.
+                Err(Errno::INTR | Errno::AGAIN) => {}
+                Err(errno) => return Err(errno.into()),
+            }
+        }
+    }
+
+    /// Waits until a read will not block (`None`), or until the stop or the deadline.
+    fn wait(&mut self, deadline: Option<Instant>) -> io::Result<Option<Read>> {
+        if self.always_ready {
+            return Ok(self.stop.is_stopped().then_some(Read::Stopped));
+        }
+        loop {
+            let begun = Instant::now();
+            let left = deadline.map(|deadline| deadline.saturating_duration_since(begun));
+            let polled = self.poll(left.unwrap_or(LONGEST_POLL).min(LONGEST_POLL));
+            self.blocked += begun.elapsed();
+            match polled {
+                Ok(0) if deadline.is_some_and(|deadline| Instant::now() >= deadline) => {
+                    return Ok(Some(Read::Idle));
+                }
+                Ok(0) | Err(Errno::INTR) => {}
+                Ok(_) => return Ok(self.stop.is_stopped().then_some(Read::Stopped)),
+                Err(errno) => return Err(errno.into()),
+            }
+        }
+    }
+
+    /// How many of the descriptor and the stop are ready.
+    fn poll(&self, longest: Duration) -> Result<usize, Errno> {
+        let timeout = Timespec::try_from(longest).map_err(|_| Errno::INVAL)?;
+        let mut fds = [
+            PollFd::new(&self.file, PollFlags::IN),
+            PollFd::from_borrowed_fd(self.stop.hangup(), PollFlags::IN),
+        ];
+        rustix::event::poll(&mut fds, Some(&timeout))
+    }
+}

@@ -1,0 +1,139 @@
+//! A real Prometheus server for a test: started on a free loopback port, killed when dropped.
+
+use std::fs::{self, File};
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::http;
+
+/// How long a start or a scrape may take on a busy machine.
+const PATIENCE: Duration = Duration::from_mins(1);
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
+
+/// A running server with its own configuration and data.
+pub(crate) struct Prometheus {
+    child: Child,
+    address: SocketAddr,
+    directory: TempDir,
+}
+
+impl Prometheus {
+    /// Starts a server that scrapes `target` every second; `None` when none is installed.
+    pub(crate) fn start(target: SocketAddr) -> Option<Self> {
+        // The port is free when it is chosen and may be taken when it is used.
+        for _ in 0..3 {
+            match Self::spawn(target) {
+                Ok(mut server) => {
+                    if server.becomes_ready() {
+                        return Some(server);
+                    }
+                    eprintln!("prometheus did not start:\n{}", server.log());
+                }
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
+                Err(error) => panic!("prometheus cannot be started: {error}"),
+            }
+        }
+        panic!("prometheus does not start");
+    }
+
+    /// The result of an instant query, as the API's list of series; empty when there is none.
+    pub(crate) fn query(&self, expression: &str) -> Vec<Value> {
+        let path = format!("/api/v1/query?query={}", percent_encode(expression));
+        let response = http::request(self.address, "GET", &path).unwrap();
+        let answer: Value = serde_json::from_str(&response.body).unwrap();
+        assert_eq!(answer["status"], "success", "{expression}: {answer}");
+        answer["data"]["result"].as_array().unwrap().clone()
+    }
+
+    /// The value of the only series that `expression` yields, waiting until there is one.
+    pub(crate) fn value(&self, expression: &str) -> f64 {
+        let start = Instant::now();
+        loop {
+            if let [series] = self.query(expression).as_slice() {
+                return series["value"][1].as_str().unwrap().parse().unwrap();
+            }
+            assert!(
+                start.elapsed() < PATIENCE,
+                "no answer to {expression}:\n{}",
+                self.log()
+            );
+            sleep(POLL_INTERVAL);
+        }
+    }
+
+    /// What the API knows about the scraped target.
+    pub(crate) fn target(&self) -> Value {
+        let response = http::request(self.address, "GET", "/api/v1/targets").unwrap();
+        let answer: Value = serde_json::from_str(&response.body).unwrap();
+        answer["data"]["activeTargets"][0].clone()
+    }
+
+    fn spawn(target: SocketAddr) -> io::Result<Self> {
+        let directory = tempfile::tempdir()?;
+        let config = directory.path().join("prometheus.yml");
+        fs::write(
+            &config,
+            format!(
+                "global:\n  scrape_interval: 1s\n  scrape_timeout: 1s\n\
+                 scrape_configs:\n  - job_name: hsmtrail\n    static_configs:\n\
+                 \x20     - targets: ['{target}']\n"
+            ),
+        )?;
+        let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
+        let log = File::create(directory.path().join("log"))?;
+        let child = Command::new("prometheus")
+            .arg(format!("--config.file={}", config.display()))
+            .arg(format!(
+                "--storage.tsdb.path={}",
+                directory.path().join("data").display()
+            ))
+            .arg(format!("--web.listen-address={address}"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()?;
+        Ok(Self {
+            child,
+            address,
+            directory,
+        })
+    }
+
+    fn becomes_ready(&mut self) -> bool {
+        let start = Instant::now();
+        while start.elapsed() < PATIENCE && self.child.try_wait().unwrap().is_none() {
+            if http::request(self.address, "GET", "/-/ready").is_ok_and(|r| r.status == 200) {
+                return true;
+            }
+            sleep(POLL_INTERVAL);
+        }
+        false
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(self.directory.path().join("log")).unwrap_or_default()
+    }
+}
+
+impl Drop for Prometheus {
+    fn drop(&mut self) {
+        // It may have ended by itself; it is reaped either way.
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+fn percent_encode(text: &str) -> String {
+    text.bytes()
+        .map(|byte| match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'_' => char::from(byte).to_string(),
+            _ => format!("%{byte:02X}"),
+        })
+        .collect()
+}
