@@ -19,9 +19,11 @@
 //! counted in the [`Summary`], and the next one goes on.
 
 mod reader;
+mod summary;
 pub mod worker;
 mod writer;
 
+pub use summary::Summary;
 pub use writer::Outputs;
 
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
@@ -31,7 +33,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use crate::config::{Config, OnReject, Select, Validate};
 use crate::framing::Batch;
-use crate::metrics::{Counts, Metrics};
+use crate::metrics::Metrics;
 use crate::sink::SinkError;
 use crate::source::{StopSignal, StopTrigger};
 use reader::Reader;
@@ -53,21 +55,6 @@ pub struct Limits {
     pub max_record_bytes: usize,
     /// The run ends with the first reject.
     pub stop_at_reject: bool,
-}
-
-/// What one run amounts to.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Summary {
-    /// Records, by what became of them.
-    pub counts: Counts,
-    /// Bytes read, after decompression.
-    pub input_bytes: u64,
-    /// Bytes written to the output.
-    pub output_bytes: u64,
-    /// Bytes of a record that was under way when the run was stopped.
-    pub unfinished_bytes: u64,
-    /// Sources that could not be read, or not to their end.
-    pub failed_sources: u64,
 }
 
 /// Why a run ended before its input.
@@ -173,7 +160,9 @@ fn start_worker<'scope>(
     let (used, reusable) = channel();
     let thread = Builder::new()
         .name("worker".to_owned())
-        .spawn_scoped(scope, move || work(limits, &todo, &done, &reusable, metrics))
+        .spawn_scoped(scope, move || {
+            work(limits, &todo, &done, &reusable, metrics);
+        })
         .map_err(Error::Thread)?;
     Ok((jobs, (outputs, used), thread))
 }
@@ -187,12 +176,24 @@ fn work(
     metrics: &Metrics,
 ) {
     let mut worker = Worker::new(limits);
-    while let Ok(Job { source, first, batch }) = todo.recv() {
+    while let Ok(Job {
+        source,
+        first,
+        batch,
+    }) = todo.recv()
+    {
         let begun = Instant::now();
         let mut output = reusable.try_recv().unwrap_or_default();
         worker.process(batch, now_ms(), &mut output);
         metrics.worker_busy(begun.elapsed());
-        if done.send(Done { source, first, output }).is_err() {
+        if done
+            .send(Done {
+                source,
+                first,
+                output,
+            })
+            .is_err()
+        {
             return;
         }
     }
@@ -200,6 +201,8 @@ fn work(
 
 /// The time in milliseconds since 1970.
 fn now_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

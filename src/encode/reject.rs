@@ -227,7 +227,10 @@ mod tests {
     #[test]
     fn a_whole_reject() {
         for (raw, member) in [
-            (&b"{\"a\"\x01\xC3\xA9"[..], "\"raw\":\"{\\\"a\\\"\\u0001\u{e9}\""),
+            (
+                &b"{\"a\"\x01\xC3\xA9"[..],
+                "\"raw\":\"{\\\"a\\\"\\u0001\u{e9}\"",
+            ),
             (b"a\r\nb", "\"raw\":\"a\\r\\nb\""),
             (b"", "\"raw\":\"\""),
             (b"\xFF\xFE{", "\"raw_base64\":\"//57\""),
@@ -239,10 +242,20 @@ mod tests {
 
     #[test]
     fn a_cut_reject_ends_with_a_character() {
-        for (limit, raw) in [(4, "\u{e9}\u{e9}"), (3, "\u{e9}"), (2, "\u{e9}"), (1, ""), (0, "")] {
+        for (limit, raw) in [
+            (4, "\u{e9}\u{e9}"),
+            (3, "\u{e9}"),
+            (2, "\u{e9}"),
+            (1, ""),
+            (0, ""),
+        ] {
             let expected = format!("{HEAD},\"length\":5,\"raw\":\"{raw}\",\"cut\":true}}}}\n");
             let bytes = "\u{e9}\u{e9}\u{e9}".as_bytes();
-            assert_eq!(line(|out| cut(&REJECT, bytes, limit, out)), expected, "{limit}");
+            assert_eq!(
+                line(|out| cut(&REJECT, bytes, limit, out)),
+                expected,
+                "{limit}"
+            );
         }
         let expected = format!("{HEAD},\"length\":5,\"raw_base64\":\"//4=\",\"cut\":true}}}}\n");
         assert_eq!(line(|out| cut(&REJECT, b"\xFF\xFE{", 2, out)), expected);

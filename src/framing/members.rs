@@ -351,11 +351,7 @@ mod tests {
             (r#""Record\u0173":[1]}"#, Found::Closed, ""),
             (r#""Record\u+073":[1]}"#, Found::Closed, ""),
             (r#""Records":{}}"#, Found::Ordinary, "{}}"),
-            (
-                r#""Records":null,"Records":[]}"#,
-                Found::RecordsArray,
-                "]}",
-            ),
+            (r#""Records":null,"Records":[]}"#, Found::RecordsArray, "]}"),
             (
                 r#""eventVersion":"1.08","Records":[]}"#,
                 Found::Ordinary,

@@ -115,7 +115,8 @@ impl<'a> Reader<'a> {
         let mut blocked = Duration::ZERO;
         loop {
             let read = source.read(&mut buffer, unsent.wait(self.flush_interval));
-            self.metrics.input_blocked(source.blocked().saturating_sub(blocked));
+            self.metrics
+                .input_blocked(source.blocked().saturating_sub(blocked));
             blocked = source.blocked();
             let sent = match read {
                 Ok(Read::Bytes(count)) => {
@@ -172,11 +173,13 @@ impl Unsent {
 
     /// How long more bytes may be waited for; for ever, when nothing is held.
     fn wait(&self, flush_interval: Duration) -> Option<Duration> {
-        self.since.map(|since| flush_interval.saturating_sub(since.elapsed()))
+        self.since
+            .map(|since| flush_interval.saturating_sub(since.elapsed()))
     }
 
     fn is_due(&self, flush_interval: Duration) -> bool {
-        self.since.is_some_and(|since| since.elapsed() >= flush_interval)
+        self.since
+            .is_some_and(|since| since.elapsed() >= flush_interval)
     }
 }
 
@@ -188,11 +191,17 @@ struct Dealer {
 
 impl Dealer {
     fn of_source(&mut self, name: &str) -> Target<'_> {
-        Target { dealer: self, source: Arc::from(name), first: true }
+        Target {
+            dealer: self,
+            source: Arc::from(name),
+            first: true,
+        }
     }
 
     fn send(&mut self, job: Job) -> Flow {
-        let Some(worker) = self.workers.get(self.next) else { return Flow::Stop };
+        let Some(worker) = self.workers.get(self.next) else {
+            return Flow::Stop;
+        };
         self.next = (self.next + 1) % self.workers.len();
         match worker.send(job) {
             Ok(()) => Flow::GoOn,
@@ -230,7 +239,11 @@ impl Target<'_> {
     fn send_each(&mut self, mut next: impl FnMut() -> Option<Batch>) -> Flow {
         while let Some(batch) = next() {
             let first = std::mem::take(&mut self.first);
-            let job = Job { source: Arc::clone(&self.source), first, batch };
+            let job = Job {
+                source: Arc::clone(&self.source),
+                first,
+                batch,
+            };
             if self.dealer.send(job) == Flow::Stop {
                 return Flow::Stop;
             }

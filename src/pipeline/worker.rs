@@ -24,7 +24,7 @@ use crate::decode::prefilter::Prefilter;
 use crate::decode::{DecodeError, EventDecoder};
 use crate::encode::reject::Detail;
 use crate::encode::{copy, splice};
-use crate::enrich::{enrich, operation};
+use crate::enrich::{Enrichment, enrich, operation};
 use crate::framing::{
     Batch, BatchContent, Damage, Frame, FrameKind, OversizePart, RejectReason, frame_lines,
 };
@@ -78,10 +78,30 @@ impl Output {
         self.counts.clear();
         self.oversize = None;
     }
+
+    fn passed(&mut self, frame: &[u8]) {
+        copy(frame, &mut self.lines);
+        self.lines.push(b'\n');
+        self.counts.passed();
+    }
+
+    fn enriched(&mut self, frame: &[u8], enrichment: &Enrichment<'_>, now_ms: i64) {
+        copy(frame, &mut self.lines);
+        splice(enrichment, &mut self.lines);
+        self.lines.push(b'\n');
+        let enriched = Enriched {
+            operation: operation::label_index(enrichment.call.operation),
+            outcome: enrichment.outcome,
+            severity: enrichment.severity,
+            kind: enrichment.actor.kind,
+            credential: enrichment.actor.credential,
+            event_time_ms: enrichment.time_ms,
+        };
+        self.counts.enriched(enriched, now_ms);
+    }
 }
 
 /// One worker: its limits and its reusable buffers.
-#[derive(Debug)]
 pub struct Worker {
     limits: Limits,
     decoder: EventDecoder,
@@ -91,14 +111,22 @@ pub struct Worker {
 impl Worker {
     /// A worker that keeps to `limits`.
     pub fn new(limits: Limits) -> Self {
-        Self { limits, decoder: EventDecoder::new(), frames: Vec::new() }
+        Self {
+            limits,
+            decoder: EventDecoder::new(),
+            frames: Vec::new(),
+        }
     }
 
     /// Fills `output`, whose buffers are reused, with what becomes of `batch`. `now_ms` is the time
     /// in milliseconds since 1970, for the delivery delay, which goes into the counts only.
     pub fn process(&mut self, batch: Batch, now_ms: i64, output: &mut Output) {
         output.clear();
-        let Batch { mut bytes, offset, content } = batch;
+        let Batch {
+            mut bytes,
+            offset,
+            content,
+        } = batch;
         let mut frames = std::mem::take(&mut self.frames);
         match content {
             BatchContent::Lines => {
@@ -113,7 +141,11 @@ impl Worker {
                 if part == OversizePart::Last {
                     output.counts.rejected(RejectReason::Oversize);
                 }
-                output.oversize = Some(Oversize { part, offset, raw: bytes.to_vec() });
+                output.oversize = Some(Oversize {
+                    part,
+                    offset,
+                    raw: bytes.to_vec(),
+                });
                 frames.clear();
             }
         }
@@ -186,47 +218,31 @@ impl Run<'_> {
         let frame = self.bytes.get(range.clone()).unwrap_or_default();
         let may_match = self.prefilter.may_match(range.clone());
         if self.limits.validate == Validate::All || may_match || spans_lines {
-            self.grammar.check(range).map_err(|defect| of_defect(defect, frame))?;
+            self.grammar
+                .check(range)
+                .map_err(|defect| of_defect(defect, frame))?;
         } else if grammar::is_too_deep(frame) {
             return Err(of_defect(Defect::TooDeep, frame));
         }
-        let counts = &mut self.output.counts;
         if may_match {
             let event = self
                 .decoder
                 .decode(frame)
                 .map_err(|DecodeError::Refused| of_defect(Defect::Malformed, frame))?;
             if let Some(enrichment) = enrich(&event) {
-                copy(frame, &mut self.output.lines);
-                splice(&enrichment, &mut self.output.lines);
-                self.output.lines.push(b'\n');
-                let enriched = Enriched {
-                    operation: operation::label_index(enrichment.call.operation),
-                    outcome: enrichment.outcome,
-                    severity: enrichment.severity,
-                    kind: enrichment.actor.kind,
-                    credential: enrichment.actor.credential,
-                    event_time_ms: enrichment.time_ms,
-                };
-                counts.enriched(enriched, self.now_ms);
+                self.output.enriched(frame, &enrichment, self.now_ms);
                 return Ok(());
             }
             if event.already_enriched {
-                self.pass(frame);
+                self.output.passed(frame);
                 return Ok(());
             }
         }
         match self.limits.select {
-            Select::All => self.pass(frame),
-            Select::CloudHsm => counts.filtered(),
+            Select::All => self.output.passed(frame),
+            Select::CloudHsm => self.output.counts.filtered(),
         }
         Ok(())
-    }
-
-    fn pass(&mut self, frame: &[u8]) {
-        copy(frame, &mut self.output.lines);
-        self.output.lines.push(b'\n');
-        self.output.counts.passed();
     }
 
     /// Why a frame that is no balanced object is rejected: the first reason that fits.
@@ -241,12 +257,13 @@ impl Run<'_> {
             FrameKind::NoObject | FrameKind::Object { .. } => None,
         };
         match (grammar::check(raw), damage) {
-            (Err(defect @ (Defect::NotUtf8 | Defect::TooDeep)), _) => of_defect(defect, raw),
-            (_, Some(damage)) => match of_defect(Defect::Malformed, raw) {
-                (reason, Detail::NotJson) => (reason, of_damage(damage)),
-                utf16 => utf16,
-            },
-            (Err(defect), None) => of_defect(defect, raw),
+            (Ok(()) | Err(Defect::Malformed | Defect::NotAnObject), Some(damage)) => {
+                match of_defect(Defect::Malformed, raw) {
+                    (reason, Detail::NotJson) => (reason, of_damage(damage)),
+                    utf16 => utf16,
+                }
+            }
+            (Err(defect), _) => of_defect(defect, raw),
             (Ok(()), None) => of_defect(Defect::NotAnObject, raw),
         }
     }
@@ -268,7 +285,11 @@ impl Run<'_> {
 fn of_defect(defect: Defect, raw: &[u8]) -> (RejectReason, Detail) {
     match defect {
         Defect::NotUtf8 | Defect::Malformed if looks_like_utf16(raw) => (
-            if defect == Defect::NotUtf8 { RejectReason::NotUtf8 } else { RejectReason::Malformed },
+            if defect == Defect::NotUtf8 {
+                RejectReason::NotUtf8
+            } else {
+                RejectReason::Malformed
+            },
             Detail::Utf16,
         ),
         Defect::NotUtf8 => (RejectReason::NotUtf8, Detail::NotUtf8),
@@ -290,8 +311,14 @@ const fn of_damage(damage: Damage) -> Detail {
 
 /// A byte order mark of UTF-16, or ASCII with every second byte zero.
 fn looks_like_utf16(raw: &[u8]) -> bool {
-    matches!(
-        raw,
-        [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..] | [0, 1.., 0, 1.., ..] | [1.., 0, 1.., 0, ..]
-    )
+    let zeros = |from: usize| {
+        raw.iter()
+            .skip(from)
+            .step_by(2)
+            .take(2)
+            .filter(|&&byte| byte == 0)
+    };
+    raw.starts_with(b"\xFF\xFE")
+        || raw.starts_with(b"\xFE\xFF")
+        || (raw.len() >= 4 && zeros(0).count() + zeros(1).count() == 2 && zeros(0).count() != 1)
 }

@@ -12,7 +12,6 @@
 
 use std::sync::mpsc::SendError;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use super::worker::{Output, Oversize, PendingReject};
 use super::{Done, FromWorker};
@@ -82,17 +81,17 @@ pub(super) struct Writer<'a> {
 /// A record that is too long to be held, under way.
 enum OpenOversize {
     /// Its first bytes are kept, the others are counted.
-    Cut { offset: u64, raw: Vec<u8>, length: u64 },
+    Cut {
+        offset: u64,
+        raw: Vec<u8>,
+        length: u64,
+    },
     /// All of it is written to the file of rejects as it comes.
     Whole(Streamed),
 }
 
 impl<'a> Writer<'a> {
-    pub(super) fn new(
-        config: &Config,
-        outputs: &'a Mutex<Outputs>,
-        metrics: &'a Metrics,
-    ) -> Self {
+    pub(super) fn new(config: &Config, outputs: &'a Mutex<Outputs>, metrics: &'a Metrics) -> Self {
         Self {
             outputs,
             metrics,
@@ -101,11 +100,19 @@ impl<'a> Writer<'a> {
             records: 0,
             oversize: None,
             merged: Vec::new(),
-            written: Written { counts: Counts::new(), bytes: 0, stopped: false },
+            written: Written {
+                counts: Counts::new(),
+                bytes: 0,
+                stopped: false,
+            },
         }
     }
 
     /// Writes until the workers have no more.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "the channels close when the writer ends"
+    )]
     pub(super) fn write_all(mut self, workers: Vec<FromWorker>) -> Result<Written, SinkError> {
         for (outputs, used) in workers.iter().cycle() {
             // Batches are dealt out in turn, so when this worker has no more, no worker has.
@@ -156,7 +163,8 @@ impl<'a> Writer<'a> {
     fn write_records(&mut self, lines: &[u8], outputs: &mut Outputs) -> Result<(), SinkError> {
         let blocked = outputs.records.blocked();
         let done = outputs.records.write(lines);
-        self.metrics.output_blocked(outputs.records.blocked().saturating_sub(blocked));
+        self.metrics
+            .output_blocked(outputs.records.blocked().saturating_sub(blocked));
         done?;
         self.written.bytes = self.written.bytes.saturating_add(lines.len() as u64);
         self.metrics.output_bytes(lines.len() as u64);
@@ -168,11 +176,13 @@ impl<'a> Writer<'a> {
         self.merged.clear();
         let mut at = 0;
         for reject in &output.rejects {
-            self.merged.extend_from_slice(output.lines.get(at..reject.after).unwrap_or_default());
+            self.merged
+                .extend_from_slice(output.lines.get(at..reject.after).unwrap_or_default());
             at = reject.after;
             self.push_reject(reject, source, false);
         }
-        self.merged.extend_from_slice(output.lines.get(at..).unwrap_or_default());
+        self.merged
+            .extend_from_slice(output.lines.get(at..).unwrap_or_default());
     }
 
     /// Appends the line of a reject; an oversize one is kept in full only in a file of its own.
@@ -221,7 +231,11 @@ impl<'a> Writer<'a> {
             None if outputs.rejects.is_some() => {
                 OpenOversize::Whole(Streamed::begin(&reject(part.offset, 0), &mut piece))
             }
-            None => OpenOversize::Cut { offset: part.offset, raw: Vec::new(), length: 0 },
+            None => OpenOversize::Cut {
+                offset: part.offset,
+                raw: Vec::new(),
+                length: 0,
+            },
         };
         match &mut open {
             OpenOversize::Whole(streamed) => streamed.raw(&part.raw, &mut piece),
@@ -234,7 +248,11 @@ impl<'a> Writer<'a> {
         if part.part == OversizePart::Last {
             match open {
                 OpenOversize::Whole(streamed) => streamed.end(&mut piece),
-                OpenOversize::Cut { offset, raw, length } => {
+                OpenOversize::Cut {
+                    offset,
+                    raw,
+                    length,
+                } => {
                     let limit = self.max_record_bytes;
                     reject::cut(&reject(offset, length), &raw, limit, &mut piece);
                 }
