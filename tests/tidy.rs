@@ -3,7 +3,12 @@
 //! Every breach is told as `file:line: what breaks which rule`. The tables at the top are the
 //! rules; the small reader of Rust paths at the end serves them.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test ends there")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test ends there"
+)]
 #![expect(
     clippy::string_slice,
     reason = "every index comes from a search in the text"
