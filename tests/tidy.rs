@@ -651,7 +651,7 @@ fn use_tree(
                 return at + 1;
             }
             "as" => {
-                name = tokens[at].1.clone();
+                name.clone_from(&tokens[at].1);
                 at += 1;
             }
             "," | "}" | ";" => {
@@ -666,7 +666,7 @@ fn use_tree(
                 } else {
                     format!("{path}::{segment}")
                 };
-                name = segment.to_owned();
+                segment.clone_into(&mut name);
             }
         }
     }
