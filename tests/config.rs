@@ -97,136 +97,59 @@ fn every_option_is_a_key_and_every_key_an_option() {
     }
 }
 
-/// For each key a value that is not the default, as TOML and as text, and the configuration that
-/// it makes.
-fn samples() -> Vec<(&'static str, &'static str, &'static str, Config)> {
-    let d = Config::default;
-    let listen = "192.0.2.1:9100".parse().ok();
-    let workers = NonZeroUsize::new(7).unwrap();
-    vec![
-        (
-            "input",
-            "'lines'",
-            "lines",
-            Config {
-                input: InputForm::Lines,
-                ..d()
-            },
-        ),
-        (
-            "max_record_bytes",
-            "0x1000",
-            "4096",
-            Config {
-                max_record_bytes: 4096,
-                ..d()
-            },
-        ),
-        (
-            "validate",
-            "'matching'",
-            "matching",
-            Config {
-                validate: Validate::Matching,
-                ..d()
-            },
-        ),
-        (
-            "output",
-            "'o'",
-            "o",
-            Config {
-                output: Some("o".into()),
-                ..d()
-            },
-        ),
-        (
-            "select",
-            "'cloudhsm'",
-            "cloudhsm",
-            Config {
-                select: Select::CloudHsm,
-                ..d()
-            },
-        ),
-        (
-            "on_reject",
-            "'drop'",
-            "drop",
-            Config {
-                on_reject: OnReject::Drop,
-                ..d()
-            },
-        ),
-        (
-            "rejects",
-            "'r'",
-            "r",
-            Config {
-                rejects: Some("r".into()),
-                ..d()
-            },
-        ),
-        ("workers", "7", "7", Config { workers, ..d() }),
-        (
-            "flush_interval",
-            "0",
-            "0",
-            Config {
-                flush_interval: Duration::ZERO,
-                ..d()
-            },
-        ),
-        ("metrics_listen", "'192.0.2.1:9100'", "192.0.2.1:9100", {
-            Config {
-                metrics_listen: listen,
-                ..d()
-            }
-        }),
-        ("metrics_file", "'m.prom'", "m.prom", {
-            Config {
-                metrics_file: Some("m.prom".into()),
-                ..d()
-            }
-        }),
-        (
-            "summary",
-            "true",
-            "true",
-            Config {
-                summary: true,
-                ..d()
-            },
-        ),
-        (
-            "log_level",
-            "'debug'",
-            "debug",
-            Config {
-                log_level: LogLevel::Debug,
-                ..d()
-            },
-        ),
-        (
-            "log_format",
-            "'json'",
-            "json",
-            Config {
-                log_format: LogFormat::Json,
-                ..d()
-            },
-        ),
-    ]
-}
+/// A key, a value that is not its default, as TOML and as text, and what it changes.
+type Sample = (&'static str, &'static str, &'static str, fn(&mut Config));
+
+const SAMPLES: [Sample; 14] = [
+    ("input", "'lines'", "lines", |config| {
+        config.input = InputForm::Lines;
+    }),
+    ("max_record_bytes", "0x1000", "4096", |config| {
+        config.max_record_bytes = 4096;
+    }),
+    ("validate", "'matching'", "matching", |config| {
+        config.validate = Validate::Matching;
+    }),
+    ("output", "'o'", "o", |config| {
+        config.output = Some("o".into());
+    }),
+    ("select", "'cloudhsm'", "cloudhsm", |config| {
+        config.select = Select::CloudHsm;
+    }),
+    ("on_reject", "'drop'", "drop", |config| {
+        config.on_reject = OnReject::Drop;
+    }),
+    ("rejects", "'r'", "r", |config| {
+        config.rejects = Some("r".into());
+    }),
+    ("workers", "7", "7", |config| {
+        config.workers = NonZeroUsize::new(7).unwrap();
+    }),
+    ("flush_interval", "0", "0", |config| {
+        config.flush_interval = Duration::ZERO;
+    }),
+    ("metrics_listen", "'[::]:9100'", "[::]:9100", |config| {
+        config.metrics_listen = "[::]:9100".parse().ok();
+    }),
+    ("metrics_file", "'m.prom'", "m.prom", |config| {
+        config.metrics_file = Some("m.prom".into());
+    }),
+    ("summary", "true", "true", |config| config.summary = true),
+    ("log_level", "'debug'", "debug", |config| {
+        config.log_level = LogLevel::Debug;
+    }),
+    ("log_format", "'json'", "json", |config| {
+        config.log_format = LogFormat::Json;
+    }),
+];
 
 #[test]
 fn every_source_can_give_every_option() {
-    let samples = samples();
-    assert_eq!(
-        samples.iter().map(|(key, ..)| *key).collect::<Vec<_>>(),
-        KEYS
-    );
-    for (key, toml, text, expected) in samples {
+    assert_eq!(SAMPLES.map(|(key, ..)| key), KEYS);
+    for (key, toml, text, change) in SAMPLES {
+        let mut expected = Config::default();
+        change(&mut expected);
+        assert_ne!(expected, Config::default(), "{key}");
         let flag = format!("--{}={text}", key.replace('_', "-"));
         let variable = format!("HSMTRAIL_{}", key.to_uppercase());
         assert_eq!(resolve(&[&flag], &[], "").unwrap(), expected, "{flag}");
@@ -310,72 +233,75 @@ fn files_are_inputs_in_order_and_a_dash_is_stdin() {
     );
 }
 
+/// The text of a config file and what is told of it.
+const MISTAKES: [(&str, &str); 19] = [
+    (
+        "\n\noutptu = 'x'",
+        "/h.toml:3: `outptu` is no option; did you mean `output`?",
+    ),
+    (
+        "on-reject = 'drop'",
+        "/h.toml:1: `on-reject` is no option; did you mean `on_reject`?",
+    ),
+    ("files = ['a']", "/h.toml:1: `files` is no option"),
+    ("config = '/h.toml'", "/h.toml:1: `config` is no option"),
+    (
+        "[output]\npath = 'x'",
+        "/h.toml:1: output is of type table, but takes the path of a file",
+    ),
+    (
+        "# c\nworkers = 'two'",
+        "/h.toml:2: workers is the string `two`, but takes a whole number from 1 to 1024",
+    ),
+    (
+        "workers = '2'",
+        "/h.toml:1: workers is the string `2`, but takes a whole number from 1 to 1024",
+    ),
+    (
+        "workers = 2.0",
+        "/h.toml:1: workers is of type float, but takes a whole number from 1 to 1024",
+    ),
+    (
+        "workers = 0",
+        "/h.toml:1: workers is `0`, but takes a whole number from 1 to 1024",
+    ),
+    (
+        "output = 5",
+        "/h.toml:1: output is `5`, but takes the path of a file",
+    ),
+    (
+        "output = ''",
+        "/h.toml:1: output is the string ``, but takes the path of a file",
+    ),
+    (
+        "summary = 'true'",
+        "/h.toml:1: summary is the string `true`, but takes true or false",
+    ),
+    (
+        "select = 'some'",
+        "/h.toml:1: select is the string `some`, but takes `all` or `cloudhsm`",
+    ),
+    (
+        "input = true",
+        "/h.toml:1: input is `true`, but takes `auto`, `lines` or `document`",
+    ),
+    (
+        "metrics_file = 'm'",
+        "/h.toml:1: metrics_file is the string `m`, but takes the path of a file whose name ends in `.prom`",
+    ),
+    // The first mistake counts, whatever the names of the keys.
+    ("workers = 0\ninput = 1", "/h.toml:1: workers"),
+    (
+        "summary = true\nsummary = false",
+        "/h.toml:2: not valid TOML: duplicate key",
+    ),
+    ("summary = true\noops", "/h.toml:2: not valid TOML: "),
+    ("log_level = \"\\u001b[31m\"", "the string `\\u{1b}[31m`"),
+];
+
 #[test]
 fn mistakes_in_the_file_name_their_line_and_what_is_meant() {
-    for (file, told) in [
-        (
-            "\n\noutptu = 'x'",
-            "/h.toml:3: `outptu` is no option; did you mean `output`?",
-        ),
-        (
-            "on-reject = 'drop'",
-            "/h.toml:1: `on-reject` is no option; did you mean `on_reject`?",
-        ),
-        ("files = ['a']", "/h.toml:1: `files` is no option"),
-        ("config = '/h.toml'", "/h.toml:1: `config` is no option"),
-        (
-            "[output]\npath = 'x'",
-            "/h.toml:1: output is of type table, but takes the path of a file",
-        ),
-        (
-            "# c\nworkers = 'two'",
-            "/h.toml:2: workers is the string `two`, but takes a whole number from 1 to 1024",
-        ),
-        (
-            "workers = '2'",
-            "/h.toml:1: workers is the string `2`, but takes a whole number from 1 to 1024",
-        ),
-        (
-            "workers = 2.0",
-            "/h.toml:1: workers is of type float, but takes a whole number from 1 to 1024",
-        ),
-        (
-            "workers = 0",
-            "/h.toml:1: workers is `0`, but takes a whole number from 1 to 1024",
-        ),
-        (
-            "output = 5",
-            "/h.toml:1: output is `5`, but takes the path of a file",
-        ),
-        (
-            "output = ''",
-            "/h.toml:1: output is the string ``, but takes the path of a file",
-        ),
-        (
-            "summary = 'true'",
-            "/h.toml:1: summary is the string `true`, but takes true or false",
-        ),
-        (
-            "select = 'some'",
-            "/h.toml:1: select is the string `some`, but takes `all` or `cloudhsm`",
-        ),
-        (
-            "input = true",
-            "/h.toml:1: input is `true`, but takes `auto`, `lines` or `document`",
-        ),
-        (
-            "metrics_file = 'm'",
-            "/h.toml:1: metrics_file is the string `m`, but takes the path of a file whose name ends in `.prom`",
-        ),
-        // The first mistake counts, whatever the names of the keys.
-        ("workers = 0\ninput = 1", "/h.toml:1: workers"),
-        (
-            "summary = true\nsummary = false",
-            "/h.toml:2: not valid TOML: duplicate key",
-        ),
-        ("summary = true\noops", "/h.toml:2: not valid TOML: "),
-        ("log_level = \"\\u001b[31m\"", "the string `\\u{1b}[31m`"),
-    ] {
+    for (file, told) in MISTAKES {
         let text = message(of_file(file));
         assert!(
             text.contains(told),

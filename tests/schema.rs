@@ -1,12 +1,24 @@
-//! The JSON Schema against the worked example, damaged copies of it, and the closed sets.
+//! The JSON Schema against the worked example, damaged copies of it, the closed sets, and what the
+//! program really writes.
 
-#![expect(clippy::unwrap_used, reason = "a test ends there")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test ends there"
+)]
 
+use std::collections::BTreeSet;
+
+use hsmtrail::encode;
 use hsmtrail::enrich::actor::{ActorKind, Credential, IssuerKind};
-use hsmtrail::enrich::operation::{Access, Action, Api, ResourceType};
+use hsmtrail::enrich::operation::{Access, Action, Api, LABELS, ResourceType};
 use hsmtrail::enrich::origin::{Client, OriginKind};
 use hsmtrail::enrich::severity::{Reason, Technique};
-use hsmtrail::enrich::{Outcome, Severity};
+use hsmtrail::enrich::{Outcome, Severity, enrich};
+use hsmtrail::event::{
+    Event, Identity, Policy, Request, Response, ResponseBackup, ResponseCluster, ResponseHsm,
+    Session,
+};
 use hsmtrail::schema;
 use jsonschema::Validator;
 use serde_json::{Value, json};
@@ -224,6 +236,161 @@ fn every_object_is_closed_and_every_key_is_described() {
         }
     }
     check("cloudhsm", &parsed());
+}
+
+/// Identities that bring out every key of `actor` together: the type, `arn`, the role's name.
+const IDENTITIES: [(Option<&str>, &str, &str); 6] = [
+    (None, "", ""),
+    (
+        Some("AssumedRole"),
+        "arn:aws:sts::444455556666:assumed-role/Ops/i-0123456789abcdef0",
+        "AWSReservedSSO_Ops_0123456789abcdef",
+    ),
+    (
+        Some("FederatedUser"),
+        "arn:aws:sts::444455556666:federated-user/x",
+        "x",
+    ),
+    (Some("Root"), "arn:aws:iam::444455556666:root", ""),
+    (Some("IAMUser"), "arn:aws:iam::444455556666:user/x", "x"),
+    (Some("NewKind"), "x", "AWSServiceRoleForX"),
+];
+
+/// Events in which every member says something, and such in which nearly none does.
+fn events() -> Vec<Event<'static>> {
+    let names = LABELS.iter().copied().chain(["DescribeNothing"]);
+    let mut events = Vec::new();
+    for name in names {
+        for (index, (identity_type, arn, role)) in IDENTITIES.into_iter().enumerate() {
+            let identity = identity(identity_type, arn, role);
+            events.push(Event {
+                event_source: Some("cloudhsm.amazonaws.com"),
+                event_name: Some(name),
+                ..Event::default()
+            });
+            events.push(Event {
+                event_source: Some("cloudhsm.amazonaws.com"),
+                event_name: Some(name),
+                event_time: Some("2024-05-06T07:08:09.123Z"),
+                aws_region: Some("us-east-1"),
+                source_ip_address: Some(["192.0.2.1", "10.0.0.1", "AWS Internal"][index % 3]),
+                user_agent: Some(["aws-cli/2", "curl/8", "Mozilla/5.0"][index % 3]),
+                error_code: [None, Some("AccessDenied")][index % 2],
+                recipient_account_id: Some("111122223333"),
+                vpc_endpoint_id: Some("vpce-1"),
+                session_credential_from_console: index % 2 == 0,
+                identity,
+                request: request(),
+                response: response(),
+                ..Event::default()
+            });
+        }
+    }
+    events
+}
+
+fn identity<'a>(identity_type: Option<&'a str>, arn: &'a str, role: &'a str) -> Identity<'a> {
+    let given = |text: &'a str| Some(text).filter(|text| !text.is_empty());
+    Identity {
+        identity_type,
+        principal_id: Some("AROA:session"),
+        arn: given(arn),
+        account_id: Some("444455556666"),
+        access_key_id: Some("AKIA"),
+        user_name: given(role),
+        invoked_by: Some("backup.amazonaws.com"),
+        identity_provider: Some("idp"),
+        on_behalf_of_user_id: Some("user"),
+        session: Session {
+            creation_date: Some("2024-05-06T07:00:00Z"),
+            mfa_authenticated: Some(false),
+            issuer_type: Some("IAMUser"),
+            issuer_user_name: given(role),
+            issuer_arn: Some("arn:aws:iam::444455556666:role/aws-service-role/x"),
+            federated_provider: Some("provider"),
+        },
+    }
+}
+
+fn request() -> Request<'static> {
+    Request {
+        has_cluster_id: true,
+        cluster_id: Some("cluster-a"),
+        hsm_id: Some("hsm-a"),
+        backup_id: Some("backup-a"),
+        source_backup_id: Some("arn:aws:cloudhsm:us-east-1:444455556666:backup/backup-b"),
+        destination_region: Some("us-west-2"),
+        subnet_ids: ["subnet-a", "subnet-b"].into_iter().collect(),
+        mode: Some("NON_FIPS"),
+        hsm_type: Some("hsm2m.medium"),
+        resource_arn: Some("arn:aws:cloudhsm:us-east-1:111122223333:backup/backup-a"),
+        backup_retention_value: Some("7"),
+        never_expires: Some(false),
+        tag_list_keys: ["key", "key"].into_iter().collect(),
+        policy: Policy::Allows(vec![
+            "*".to_owned(),
+            "444455556666".to_owned(),
+            "*".to_owned(),
+        ]),
+        ..Request::default()
+    }
+}
+
+fn response() -> Response<'static> {
+    Response {
+        hsm: ResponseHsm {
+            availability_zone: Some("us-east-1a"),
+            eni_id: Some("eni-a"),
+            eni_ip: Some("10.0.0.2"),
+            state: Some("ACTIVE"),
+            ..ResponseHsm::default()
+        },
+        cluster: ResponseCluster {
+            vpc_id: Some("vpc-a"),
+            security_group: Some("sg-a"),
+            hsm_count: Some(0),
+            ..ResponseCluster::default()
+        },
+        backup: ResponseBackup {
+            source_cluster: Some("cluster-b"),
+            source_region: Some("us-east-1"),
+            ..ResponseBackup::default()
+        },
+        ..Response::default()
+    }
+}
+
+#[test]
+fn what_is_written_is_valid_and_every_key_is_written() {
+    let (schema, validator) = (parsed(), validator());
+    let mut written = BTreeSet::new();
+    for event in events() {
+        let mut line = br#"{"eventVersion":"1.08"}"#.to_vec();
+        encode::splice(&enrich(&event).unwrap(), &mut line);
+        let record: Value = serde_json::from_slice(&line).unwrap();
+        let object = &record["cloudhsm"];
+        let errors: Vec<String> = validator
+            .iter_errors(object)
+            .map(|error| format!("{}: {error}", error.instance_path()))
+            .collect();
+        assert!(errors.is_empty(), "{errors:?}\n{object:#}");
+        for at in ["", "actor", "origin", "resource"] {
+            let room = if at.is_empty() { object } else { &object[at] };
+            let keys = room.as_object().into_iter().flat_map(|room| room.keys());
+            written.extend(keys.map(|key| format!("{at}.{key}")));
+        }
+    }
+    let mut known = BTreeSet::new();
+    for at in ["", "actor", "origin", "resource"] {
+        let room = if at.is_empty() {
+            &schema
+        } else {
+            &schema["properties"][at]
+        };
+        let keys = room["properties"].as_object().unwrap().keys();
+        known.extend(keys.map(|key| format!("{at}.{key}")));
+    }
+    assert_eq!(written, known);
 }
 
 /// The keys of the schema against the document that defines them, where it is at hand.

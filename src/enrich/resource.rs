@@ -149,9 +149,14 @@ fn tagged<'a>(event: &Event<'a>, kind: &str) -> Option<&'a str> {
 /// The fifth field of `arn:PARTITION:SERVICE:REGION:ACCOUNT:RESOURCE`.
 fn account_of_arn(arn: &str) -> Option<&str> {
     let mut fields = arn.strip_prefix("arn:")?.splitn(5, ':').skip(3);
-    let account = fields.next().filter(|account| !account.is_empty());
+    let account = fields.next().filter(|account| is_account_id(account));
     // Without a resource behind it, it is no ARN.
     fields.next().and(account)
+}
+
+/// An account id is 12 digits; `cloudfront` and the like stand in the same place of an ARN.
+fn is_account_id(text: &str) -> bool {
+    text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// 1 to 9 ASCII digits as a number.

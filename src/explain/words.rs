@@ -292,9 +292,11 @@ pub(super) const fn reason(reason: Reason) -> &'static str {
         Reason::FailedWrite => "A change was tried and failed.",
         Reason::RootActor => "The root user of an account made the call.",
         Reason::CrossAccountActor => "An identity of another account made the call.",
-        Reason::LongTermKey => "The key that was used does not end by itself (a note).",
-        Reason::NoMfa => "A user made the call without a second factor (a note).",
-        Reason::ServiceInitiated => "An AWS service made the call, for itself or someone (a note).",
+        Reason::LongTermKey => "The key that was used does not end by itself (a note only).",
+        Reason::NoMfa => "A user made the call without a second factor (a note only).",
+        Reason::ServiceInitiated => {
+            "An AWS service made the call, for itself or someone (a note only)."
+        }
     }
 }
 

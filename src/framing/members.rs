@@ -1,5 +1,4 @@
-//! Walks the members at the top of one object until it is known whether the object is a CloudTrail
-//! log file, `{"Records":[…]}`.
+//! Tells a CloudTrail log file, `{"Records":[…]}`, from other objects.
 //!
 //! In → out: the bytes after the object's `{`, in pieces of any size; out comes what was found
 //! ([`Found`]).
