@@ -8,11 +8,14 @@
 //! found by its bytes alone, because a JSON string cannot hold a raw line break. **Keys come in
 //! the order of the field reference**; strings have JSON's shortest escapes.
 //!
-//! Not here: whether the frame is JSON (`decode` has checked it), the newline behind a record.
+//! Not here: whether the frame is JSON (`decode` has checked it), the newline behind a record; the
+//! lines that keep rejects ([`reject`]).
 //!
 //! Failure: none; a `Vec` takes everything.
 //!
 //! Cost: one pass and one copy over a frame; nothing is allocated but what the buffer grows by.
+
+pub mod reject;
 
 use memchr::memchr2;
 

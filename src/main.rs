@@ -1,2 +1,112 @@
-//! The `hsmtrail` command.
-fn main() {}
+//! The `hsmtrail` command: what was typed → configuration → a run → an exit status.
+
+use std::io::{self, IsTerminal as _, Write as _};
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use hsmtrail::cli::{self, Args, Command};
+use hsmtrail::config::Config;
+use hsmtrail::metrics::RecordOutcome;
+use hsmtrail::sink::SinkError;
+use hsmtrail::supervisor::{self, Ended, Error, StopCause};
+use hsmtrail::{explain, logging, pipeline, schema};
+
+/// Exit statuses; the README lists them.
+const REJECTS: u8 = 1;
+const USAGE: u8 = 2;
+const FAILED: u8 = 3;
+const INTERRUPTED: u8 = 130;
+const READER_GONE: u8 = 141;
+
+fn main() -> ExitCode {
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => {
+            // A stream that is closed takes no message.
+            let (Ok(()) | Err(_)) = error.print();
+            return ExitCode::from(if error.use_stderr() { USAGE } else { 0 });
+        }
+    };
+    if let Some(command) = &args.command {
+        return print(command);
+    }
+    if args.files.is_empty() && io::stdin().is_terminal() {
+        return complain(&cli::usage(), USAGE);
+    }
+    match Config::resolve(args, std::env::vars_os(), |path| {
+        std::fs::read_to_string(path)
+    }) {
+        Ok(config) => filter(&config),
+        Err(error) => complain(&format!("hsmtrail: {error}\n"), USAGE),
+    }
+}
+
+fn print(command: &Command) -> ExitCode {
+    let text = match command {
+        Command::Explain { operation: None } => explain::table().into_bytes(),
+        Command::Explain {
+            operation: Some(name),
+        } => match explain::operation(name) {
+            Ok(text) => text.into_bytes(),
+            Err(error) => return complain(&format!("hsmtrail: {error}\n"), USAGE),
+        },
+        Command::Schema => schema::TEXT.as_bytes().to_vec(),
+        Command::Completions { shell } => cli::completions(*shell),
+        Command::Man => match cli::man() {
+            Ok(page) => page,
+            Err(error) => return complain(&format!("hsmtrail: {error}\n"), FAILED),
+        },
+    };
+    match io::stdout()
+        .write_all(&text)
+        .and_then(|()| io::stdout().flush())
+    {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::from(READER_GONE),
+        Err(error) => complain(
+            &format!("hsmtrail: cannot write to stdout: {error}\n"),
+            FAILED,
+        ),
+    }
+}
+
+fn filter(config: &Config) -> ExitCode {
+    logging::start(config.log_level, config.log_format);
+    let Ended { result, by } = supervisor::run(config);
+    let status = match result {
+        Ok(summary) => {
+            if config.summary {
+                complain(&format!("hsmtrail: {summary}\n"), 0);
+            }
+            if summary.failed_sources > 0 {
+                FAILED
+            } else if by == Some(StopCause::Interrupt) {
+                INTERRUPTED
+            } else if summary.counts.records(RecordOutcome::Rejected) > 0 {
+                REJECTS
+            } else {
+                0
+            }
+        }
+        Err(Error::Pipeline(pipeline::Error::Sink(SinkError::Closed { name })))
+            if name == "stdout" =>
+        {
+            READER_GONE
+        }
+        Err(error) => {
+            tracing::error!("{error}");
+            match (&error, by) {
+                (_, Some(StopCause::Interrupt)) => INTERRUPTED,
+                (Error::Sink(SinkError::SameFile { .. }), _) => USAGE,
+                _ => FAILED,
+            }
+        }
+    };
+    ExitCode::from(status)
+}
+
+/// Says something on stderr. A stderr that is closed takes no message.
+fn complain(text: &str, status: u8) -> ExitCode {
+    let (Ok(()) | Err(_)) = io::stderr().write_all(text.as_bytes());
+    ExitCode::from(status)
+}

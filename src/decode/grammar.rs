@@ -131,12 +131,18 @@ fn walk(bytes: &[u8]) -> StreamDeserializer<'_, SliceRead<'_>, IgnoredAny> {
 
 fn check_encoding_and_depth(value: &[u8]) -> Result<(), Defect> {
     simdutf8::basic::from_utf8(value).map_err(|_| Defect::NotUtf8)?;
+    if is_too_deep(value) {
+        Err(Defect::TooDeep)
+    } else {
+        Ok(())
+    }
+}
+
+/// Whether more than [`MAX_DEPTH`] brackets outside strings are open at once.
+pub fn is_too_deep(value: &[u8]) -> bool {
     // Strings may hold brackets, so the plain count is an upper bound of the depth, and nearly
     // always enough.
-    if opening_brackets(value) > MAX_DEPTH && is_too_deep(value) {
-        return Err(Defect::TooDeep);
-    }
-    Ok(())
+    opening_brackets(value) > MAX_DEPTH && walks_too_deep(value)
 }
 
 /// Counts `[` and `{`, which differ in one bit. Chunks of a fixed size whose sum fits a byte
@@ -156,7 +162,7 @@ fn opening_brackets(value: &[u8]) -> usize {
         + usize::from(count(rest))
 }
 
-fn is_too_deep(value: &[u8]) -> bool {
+fn walks_too_deep(value: &[u8]) -> bool {
     let mut depth = 0_usize;
     let mut rest = value;
     while let Some((&byte, tail)) = rest.split_first() {

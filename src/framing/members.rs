@@ -196,7 +196,7 @@ impl Members {
                 self.state = State::Between;
                 return Step::FoundAfter(Found::RecordsArray);
             }
-            if !self.log_file {
+            if byte == b'{' && !self.log_file {
                 return Step::FoundBefore(Found::Ordinary);
             }
         }
@@ -351,11 +351,7 @@ mod tests {
             (r#""Record\u0173":[1]}"#, Found::Closed, ""),
             (r#""Record\u+073":[1]}"#, Found::Closed, ""),
             (r#""Records":{}}"#, Found::Ordinary, "{}}"),
-            (
-                r#""Records":null,"Records":[]}"#,
-                Found::Ordinary,
-                r#"null,"Records":[]}"#,
-            ),
+            (r#""Records":null,"Records":[]}"#, Found::RecordsArray, "]}"),
             (
                 r#""eventVersion":"1.08","Records":[]}"#,
                 Found::Ordinary,

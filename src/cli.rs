@@ -1,0 +1,386 @@
+//! Holds what was typed on the command line.
+//!
+//! In → out: the process's arguments; [`Args`] for [`crate::config`], and from the same definition
+//! the help, the man page and the completions.
+//!
+//! Invariants: **An option that was not typed is `None`**, so that the environment and the config
+//! file can give it. Every option's value is read by the [`Kind`] that the other two sources use.
+//!
+//! Not here: precedence, defaults and what options forbid together (`config`); printing and exit
+//! statuses (`main`).
+//!
+//! Failure: clap's own messages, which suggest the nearest option; a usage error, exit status 2.
+
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::builder::PathBufValueParser;
+use clap::builder::TypedValueParser as _;
+use clap::{CommandFactory as _, Parser, Subcommand};
+use clap_complete::Shell;
+
+use crate::config::value::{self, Kind, Unaccepted};
+use crate::config::{InputForm, LogFormat, LogLevel, OnReject, Select, Validate};
+
+/// Everything that can stand on the command line.
+#[derive(Debug, Default, Clone, PartialEq, Eq, Parser)]
+#[command(
+    name = "hsmtrail",
+    version,
+    about = ABOUT,
+    long_about = LONG_ABOUT,
+    after_help = EXAMPLES,
+    after_long_help = LONG_EXAMPLES,
+    args_conflicts_with_subcommands = true,
+    max_term_width = 100
+)]
+pub struct Args {
+    /// Something to print instead of filtering.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+
+    /// Read these files, one after the other; - is stdin [default: stdin]
+    #[arg(value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+
+    /// The options.
+    #[command(flatten)]
+    pub options: Options,
+}
+
+/// The commands that print something and end.
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+pub enum Command {
+    /// Print the catalogue of CloudHSM operations, or one entry of it in words
+    Explain {
+        /// The operation, as in eventName; upper and lower case are the same
+        operation: Option<String>,
+    },
+    /// Print the JSON Schema (2020-12) of the cloudhsm object
+    Schema,
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Print the man page, in roff
+    Man,
+}
+
+/// The options, as far as they were given. The name of a field is the option's key in the config
+/// file and, in upper case after `HSMTRAIL_`, its environment variable.
+#[derive(Debug, Default, Clone, PartialEq, Eq, clap::Args)]
+pub struct Options {
+    /// How the input is laid out [default: auto]
+    #[arg(long, value_enum, value_name = "FORM", help_heading = "Input")]
+    pub input: Option<InputForm>,
+
+    /// Reject longer records; a unit is KiB, MiB, KB or MB [default: 1MiB]
+    ///
+    /// CloudTrail's own limit is 256 KB, or 1 MB for an enriched event. What is longer is not held
+    /// in memory.
+    #[arg(long, value_name = "SIZE", value_parser = by(value::RECORD_SIZE), help_heading = "Input")]
+    pub max_record_bytes: Option<usize>,
+
+    /// Which records to parse in full [default: all]
+    #[arg(long, value_enum, value_name = "WHICH", help_heading = "Input")]
+    pub validate: Option<Validate>,
+
+    /// Write records to this file; - is stdout [default: stdout]
+    #[arg(short, long, value_name = "FILE", help_heading = "Output")]
+    pub output: Option<PathBuf>,
+
+    /// Which records to pass on [default: all]
+    #[arg(long, value_enum, value_name = "WHICH", help_heading = "Output")]
+    pub select: Option<Select>,
+
+    /// What becomes of input that is no JSON object [default: emit]
+    #[arg(long, value_enum, value_name = "ACTION", help_heading = "Output")]
+    pub on_reject: Option<OnReject>,
+
+    /// Write rejects to this file instead of the output [default: none]
+    ///
+    /// Only here is a record that is too long kept in full. It is an error together with
+    /// --on-reject drop.
+    #[arg(
+        long,
+        value_name = "FILE",
+        value_parser = file(value::REAL_FILE, value::is_real),
+        help_heading = "Output"
+    )]
+    pub rejects: Option<PathBuf>,
+
+    /// Worker threads; the output is the same for any number [default: one a core]
+    #[arg(long, value_name = "N", value_parser = by(value::THREADS), help_heading = "Speed")]
+    pub workers: Option<NonZeroUsize>,
+
+    /// Hold a complete record no longer than this; a unit is ms, s or m [default: 100ms]
+    #[arg(long, value_name = "DURATION", value_parser = by(value::INTERVAL), help_heading = "Speed")]
+    pub flush_interval: Option<Duration>,
+
+    /// Serve Prometheus metrics here; a port alone is on loopback [default: off]
+    ///
+    /// The path is /metrics. To be reached from other machines, name the address: 0.0.0.0:9100.
+    #[arg(long, value_name = "ADDR", value_parser = by(value::LISTEN), help_heading = "Metrics")]
+    pub metrics_listen: Option<SocketAddr>,
+
+    /// Write metrics to this file for the textfile collector [default: off]
+    ///
+    /// It is replaced as a whole, now and then and before the end. The collector reads only names
+    /// that end in .prom.
+    #[arg(
+        long,
+        value_name = "FILE.prom",
+        value_parser = file(value::PROM_FILE, value::is_prom),
+        help_heading = "Metrics"
+    )]
+    pub metrics_file: Option<PathBuf>,
+
+    /// Print one paragraph of totals on stderr at the end [default: false]
+    ///
+    /// With =false it is off whatever the environment and the config file say.
+    #[arg(
+        long,
+        value_name = "BOOL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true",
+        hide_possible_values = true,
+        help_heading = "Metrics"
+    )]
+    pub summary: Option<bool>,
+
+    /// Read options from this TOML file [default: none]
+    #[arg(short, long, value_name = "FILE", help_heading = "Settings")]
+    pub config: Option<PathBuf>,
+
+    /// Print messages of this level and above on stderr [default: error]
+    #[arg(
+        short = 'v',
+        long,
+        value_enum,
+        value_name = "LEVEL",
+        help_heading = "Settings"
+    )]
+    pub log_level: Option<LogLevel>,
+
+    /// How messages are printed [default: text]
+    #[arg(long, value_enum, value_name = "FORMAT", help_heading = "Settings")]
+    pub log_format: Option<LogFormat>,
+}
+
+/// The short usage that a person sees who starts `hsmtrail` on a terminal without input.
+pub fn usage() -> String {
+    let usage = Args::command().render_usage();
+    format!(
+        "{usage}\n\n\
+         hsmtrail reads CloudTrail JSON from a pipe or from files:\n\
+         \x20 gzip -dc *.json.gz | hsmtrail\n\n\
+         For more, try 'hsmtrail --help'.\n"
+    )
+}
+
+/// The completion script for a shell.
+pub fn completions(shell: Shell) -> Vec<u8> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Args::command(), "hsmtrail", &mut script);
+    script
+}
+
+/// The man page, in roff.
+///
+/// # Errors
+///
+/// None in practice: it is written to memory.
+pub fn man() -> std::io::Result<Vec<u8>> {
+    let mut page = Vec::new();
+    clap_mangen::Man::new(Args::command()).render(&mut page)?;
+    Ok(page)
+}
+
+/// Reads an option's value as the environment and the config file do.
+fn by<T>(kind: Kind<T>) -> impl Fn(&str) -> Result<T, Unaccepted> + Clone
+where
+    Kind<T>: Clone,
+{
+    move |text| kind.read(text)
+}
+
+/// Takes a path as it was typed, UTF-8 or not, when it is of this kind.
+fn file(
+    kind: Kind<PathBuf>,
+    is: fn(&Path) -> bool,
+) -> impl clap::builder::TypedValueParser<Value = PathBuf> {
+    PathBufValueParser::new().try_map(move |path| {
+        if is(&path) {
+            Ok(path)
+        } else {
+            Err(kind.unaccepted())
+        }
+    })
+}
+
+const ABOUT: &str = "Finds AWS CloudHSM events in a CloudTrail stream and says in plain fields \
+                     what happened";
+
+const LONG_ABOUT: &str = "\
+Reads AWS CloudTrail JSON from stdin or from files and writes the same records as one line each. \
+Every AWS CloudHSM event among them gains an object, cloudhsm, that says what happened, to which \
+cluster, HSM or backup, by whom, whether it worked, and how much it matters. Otherwise \
+a record stays as it is, byte for byte, but for line breaks and indentation.
+
+The form of the input is recognised: one event a line, CloudTrail's log files, arrays, or values \
+back to back.";
+
+const EXAMPLES: &str = "\
+Examples:
+  gzip -dc *.json.gz | hsmtrail --select cloudhsm
+  hsmtrail --output events.ndjson --rejects bad.ndjson --summary trail.json
+  hsmtrail --metrics-listen 9100 --config /etc/hsmtrail.toml
+
+A file that is named like a command is given as ./explain.";
+
+const LONG_EXAMPLES: &str = "\
+Examples:
+  The CloudHSM events of an archive, the grave ones only:
+    gzip -dc *.json.gz | hsmtrail --select cloudhsm | jq 'select(.cloudhsm.severity == \"critical\")'
+
+  Files, with the damaged records set aside and the totals at the end:
+    hsmtrail --output events.ndjson --rejects bad.ndjson --summary trail.json more.json
+
+  A service behind a log shipper, with metrics on http://127.0.0.1:9100/metrics:
+    hsmtrail --metrics-listen 9100 --config /etc/hsmtrail.toml
+
+  What an operation means, and what a call of it is worth:
+    hsmtrail explain DeleteBackup
+
+A file that is named like a command is given as ./explain. Every option can also stand in the \
+config file (as log_level) and in the environment (as HSMTRAIL_LOG_LEVEL). The command line comes \
+first, then the environment, then the file.
+
+Exit status:
+  0    all went well
+  1    finished, but records were rejected
+  2    wrong usage or configuration
+  3    the input could not be read or the output not written
+  130  interrupted
+  141  the reader of the output went away";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(words: &[&str]) -> Result<Args, clap::Error> {
+        Args::try_parse_from(std::iter::once("hsmtrail").chain(words.iter().copied()))
+    }
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn nothing_typed_is_nothing_given() {
+        assert_eq!(parse(&[]).unwrap(), Args::default());
+    }
+
+    #[test]
+    fn commands_stand_alone_and_first() {
+        let explain = |operation: Option<&str>| Command::Explain {
+            operation: operation.map(str::to_owned),
+        };
+        for (words, command, files) in [
+            (&["explain"][..], Some(explain(None)), &[][..]),
+            (
+                &["explain", "DeleteHsm"],
+                Some(explain(Some("DeleteHsm"))),
+                &[],
+            ),
+            (&["schema"], Some(Command::Schema), &[]),
+            (&["man"], Some(Command::Man), &[]),
+            (
+                &["completions", "fish"],
+                Some(Command::Completions { shell: Shell::Fish }),
+                &[],
+            ),
+            (&["./explain"], None, &["./explain"]),
+            (&["--", "explain"], None, &["explain"]),
+            (&["a.json", "schema"], None, &["a.json", "schema"]),
+            (&["--summary", "schema"], None, &["schema"]),
+            (&["-", "a.json"], None, &["-", "a.json"]),
+        ] {
+            let args = parse(words).unwrap();
+            assert_eq!(args.command, command, "{words:?}");
+            assert_eq!(
+                args.files,
+                files.iter().map(PathBuf::from).collect::<Vec<_>>(),
+                "{words:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_summary_can_be_asked_for_and_refused() {
+        for (words, summary) in [
+            (&["--summary"][..], Some(true)),
+            (&["--summary=true"], Some(true)),
+            (&["--summary=false"], Some(false)),
+            (&["--summary", "false"], Some(true)), // `false` is a file here
+        ] {
+            assert_eq!(parse(words).unwrap().options.summary, summary, "{words:?}");
+        }
+    }
+
+    #[test]
+    fn mistakes_are_usage_errors_that_say_what_is_meant() {
+        for (words, told) in [
+            (&["--ouput", "x"][..], "--output"),
+            (
+                &["--workers", "0"],
+                "it takes a whole number from 1 to 1024",
+            ),
+            (
+                &["--max-record-bytes", "1M"],
+                "it takes a size from 1KiB to 1GiB",
+            ),
+            (
+                &["--flush-interval", "5"],
+                "it takes a duration from 0 to 1h",
+            ),
+            (
+                &["--metrics-listen", "nowhere"],
+                "it takes an address to listen on",
+            ),
+            (&["--metrics-file", "m.txt"], "ends in `.prom`"),
+            (&["--rejects", "-"], "it takes the path of a file"),
+            (&["--select", "some"], "all, cloudhsm"),
+            (&["--output", ""], "--output"),
+            (&["-v"], "error"),
+            (&["completions", "csh"], "zsh"),
+        ] {
+            let error = parse(words).unwrap_err();
+            assert_eq!(error.exit_code(), 2, "{words:?}");
+            assert!(error.to_string().contains(told), "{words:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn the_printed_texts_know_every_option() {
+        let man = String::from_utf8(man().unwrap()).unwrap().replace('\\', "");
+        let help = Args::command().render_long_help().to_string();
+        for option in Args::command().get_opts() {
+            let flag = format!("--{}", option.get_long().unwrap());
+            assert!(help.contains(&flag), "the help lacks {flag}");
+            assert!(man.contains(&flag), "the man page lacks {flag}");
+            for shell in [Shell::Bash, Shell::Zsh] {
+                let script = String::from_utf8(completions(shell)).unwrap();
+                assert!(
+                    script.contains(&flag),
+                    "the completions of {shell} lack {flag}"
+                );
+            }
+        }
+    }
+}

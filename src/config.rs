@@ -1,0 +1,340 @@
+//! Checks the configuration once, so that everything after it can trust it.
+//!
+//! In → out: what was typed ([`crate::cli::Args`]), the environment and the config file; one
+//! [`Config`], for `main`, which hands its plain values on.
+//!
+//! Invariants: **A `Config` that [`Config::resolve`] made is valid as a whole.** Precedence is
+//! command line, environment, file, default. A value that is overridden is still checked. Nothing
+//! is ignored: a key or a variable that is not known is an error.
+//!
+//! Not here: how the environment and the file are read ([`layers`]) and how one value is
+//! ([`value`]); opening anything but the config file, which the
+//! caller does, so that this can be tested with literals.
+//!
+//! Failure: [`ConfigError`], always fatal, exit status 2.
+
+pub mod layers;
+pub mod value;
+
+use std::ffi::OsString;
+use std::io;
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::ValueEnum;
+
+use crate::cli::{Args, Options};
+
+/// What one run of the filter shall do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// Where records come from, in this order; never empty.
+    pub inputs: Vec<Input>,
+    /// Where records go; nothing means stdout.
+    pub output: Option<PathBuf>,
+    /// Which records go there.
+    pub select: Select,
+    /// Which records are parsed in full.
+    pub validate: Validate,
+    /// How the input is laid out.
+    pub input: InputForm,
+    /// What becomes of a reject.
+    pub on_reject: OnReject,
+    /// Where rejects go instead of the output; never together with [`OnReject::Drop`].
+    pub rejects: Option<PathBuf>,
+    /// The longest record that is no reject, in bytes; from 1 KiB to 1 GiB.
+    pub max_record_bytes: usize,
+    /// How many threads decode and enrich; at most 1024.
+    pub workers: NonZeroUsize,
+    /// How long a complete record may be held; at most one hour.
+    pub flush_interval: Duration,
+    /// Where Prometheus can fetch metrics.
+    pub metrics_listen: Option<SocketAddr>,
+    /// The file for the textfile collector; its name ends in `.prom`.
+    pub metrics_file: Option<PathBuf>,
+    /// Print totals on stderr at the end.
+    pub summary: bool,
+    /// Messages of this level and above go to stderr.
+    pub log_level: LogLevel,
+    /// How they look.
+    pub log_format: LogFormat,
+}
+
+/// Where records come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Input {
+    /// The process's standard input.
+    Stdin,
+    /// A file of this path.
+    File(PathBuf),
+}
+
+/// `--select`: which records are passed on.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Select {
+    /// Every record
+    #[default]
+    All,
+    /// Only records with a cloudhsm object
+    #[value(name = "cloudhsm")]
+    CloudHsm,
+}
+
+/// `--validate`: which records are parsed in full.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Validate {
+    /// Every record
+    #[default]
+    All,
+    /// Only records that could be CloudHSM events or that span lines; the others are only framed
+    Matching,
+}
+
+/// `--input`: how the input is laid out.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum InputForm {
+    /// Tell by the first line of each source
+    #[default]
+    Auto,
+    /// Values end with their line
+    Lines,
+    /// Values span lines
+    Document,
+}
+
+/// `--on-reject`: what becomes of a reject.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum OnReject {
+    /// Keep it: wrapped as one JSON line, in order
+    #[default]
+    Emit,
+    /// Count it and drop it
+    Drop,
+    /// Keep it, then end with exit status 1
+    Stop,
+}
+
+/// `--log-level`: which messages are printed.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogLevel {
+    /// No messages
+    Off,
+    /// What makes the exit status other than 0
+    #[default]
+    Error,
+    /// Also what went on in another way than was asked for
+    Warn,
+    /// Also what was begun and ended
+    Info,
+    /// Also decisions on the way
+    Debug,
+    /// Everything
+    Trace,
+}
+
+/// `--log-format`: how messages are printed.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// Text for people
+    #[default]
+    Text,
+    /// One JSON object a line
+    Json,
+}
+
+/// The configuration cannot be used. The text is for the person who wrote it.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// A value that its option does not take.
+    #[error("{place} is {given}, but takes {accepted}")]
+    Value {
+        /// The variable, or the file, the line and the key.
+        place: String,
+        /// The value, as a part of the sentence.
+        given: String,
+        /// What the option takes.
+        accepted: String,
+    },
+    /// A variable whose value is not UTF-8.
+    #[error("the value of {variable} is not UTF-8")]
+    VariableNotUtf8 {
+        /// The variable.
+        variable: String,
+    },
+    /// A variable with our prefix that is no option.
+    #[error("the environment variable {variable} is no option{}", hint(nearest.as_deref()))]
+    UnknownVariable {
+        /// The variable.
+        variable: String,
+        /// The variable that was probably meant.
+        nearest: Option<String>,
+    },
+    /// A key in the config file that is no option.
+    #[error("{place}: `{key}` is no option{}", hint(nearest.as_deref()))]
+    UnknownKey {
+        /// The file and the line.
+        place: String,
+        /// The key.
+        key: String,
+        /// The key that was probably meant.
+        nearest: Option<String>,
+    },
+    /// The config file could not be read.
+    #[error("cannot read the config file {}: {error}", path.display())]
+    Unreadable {
+        /// The config file.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        error: io::Error,
+    },
+    /// The config file is no TOML.
+    #[error("{place}: not valid TOML: {detail}")]
+    NotToml {
+        /// The file and the line.
+        place: String,
+        /// What the parser says.
+        detail: String,
+    },
+    /// `rejects` keeps what `on_reject = "drop"` throws away.
+    #[error(
+        "--rejects keeps rejected records and --on-reject drop throws them away: give one of them \
+         (on the command line, in the environment or in the config file)"
+    )]
+    RejectsDropped,
+    /// Replacing the metrics file would destroy records.
+    #[error("the metrics file {} is also an input, the output or the file of rejects", path.display())]
+    MetricsFileUsed {
+        /// The file.
+        path: PathBuf,
+    },
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            inputs: vec![Input::Stdin],
+            output: None,
+            select: Select::default(),
+            validate: Validate::default(),
+            input: InputForm::default(),
+            on_reject: OnReject::default(),
+            rejects: None,
+            max_record_bytes: 1 << 20,
+            workers: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+            flush_interval: Duration::from_millis(100),
+            metrics_listen: None,
+            metrics_file: None,
+            summary: false,
+            log_level: LogLevel::default(),
+            log_format: LogFormat::default(),
+        }
+    }
+}
+
+impl Config {
+    /// Brings the sources together, from the one that counts most to the defaults.
+    ///
+    /// `read_file` reads the config file, when there is one.
+    ///
+    /// # Errors
+    ///
+    /// A value, a variable or a key that is not accepted, a config file that cannot be read, or
+    /// options that contradict one another.
+    pub fn resolve(
+        args: Args,
+        environment: impl IntoIterator<Item = (OsString, OsString)>,
+        read_file: impl FnOnce(&Path) -> io::Result<String>,
+    ) -> Result<Self, ConfigError> {
+        let Args {
+            command: _,
+            files,
+            mut options,
+        } = args;
+        layers::add_environment(&mut options, environment)?;
+        if let Some(path) = options.config.clone() {
+            match read_file(&path) {
+                Ok(text) => layers::add_file(&mut options, &path, &text)?,
+                Err(error) => return Err(ConfigError::Unreadable { path, error }),
+            }
+        }
+        let config = Self::with_defaults(files, options);
+        config.check()?;
+        Ok(config)
+    }
+
+    fn with_defaults(files: Vec<PathBuf>, options: Options) -> Self {
+        let default = Self::default();
+        Self {
+            inputs: if files.is_empty() {
+                default.inputs
+            } else {
+                files.into_iter().map(Input::from).collect()
+            },
+            output: options.output.filter(|path| value::is_real(path)),
+            select: options.select.unwrap_or(default.select),
+            validate: options.validate.unwrap_or(default.validate),
+            input: options.input.unwrap_or(default.input),
+            on_reject: options.on_reject.unwrap_or(default.on_reject),
+            rejects: options.rejects,
+            max_record_bytes: options.max_record_bytes.unwrap_or(default.max_record_bytes),
+            workers: options.workers.unwrap_or(default.workers),
+            flush_interval: options.flush_interval.unwrap_or(default.flush_interval),
+            metrics_listen: options.metrics_listen,
+            metrics_file: options.metrics_file,
+            summary: options.summary.unwrap_or(default.summary),
+            log_level: options.log_level.unwrap_or(default.log_level),
+            log_format: options.log_format.unwrap_or(default.log_format),
+        }
+    }
+
+    /// What options forbid together, whichever source each came from.
+    fn check(&self) -> Result<(), ConfigError> {
+        if self.rejects.is_some() && self.on_reject == OnReject::Drop {
+            return Err(ConfigError::RejectsDropped);
+        }
+        // The sinks compare what they open with the inputs. The metrics file is not opened but
+        // replaced, so that nothing would notice there.
+        let Some(metrics) = self.metrics_file.as_deref() else {
+            return Ok(());
+        };
+        let inputs = self.inputs.iter().filter_map(Input::path);
+        let used = inputs
+            .chain(self.output.as_deref())
+            .chain(self.rejects.as_deref());
+        if used.into_iter().any(|path| path == metrics) {
+            return Err(ConfigError::MetricsFileUsed {
+                path: metrics.to_owned(),
+            });
+        }
+        Ok(())
+    }
+}
+
+impl Input {
+    /// The path of a file; nothing for stdin.
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Stdin => None,
+            Self::File(path) => Some(path),
+        }
+    }
+}
+
+impl From<PathBuf> for Input {
+    fn from(path: PathBuf) -> Self {
+        if value::is_real(&path) {
+            Self::File(path)
+        } else {
+            Self::Stdin
+        }
+    }
+}
+
+fn hint(nearest: Option<&str>) -> String {
+    nearest
+        .map(|nearest| format!("; did you mean {nearest}?"))
+        .unwrap_or_default()
+}

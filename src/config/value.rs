@@ -1,0 +1,368 @@
+//! Reads the value of one option from its text.
+//!
+//! In → out: text from the command line, an environment variable or the config file; the value of
+//! one option, or the sentence that says what that option takes.
+//!
+//! Invariants: **One [`Kind`] decides for all three sources**, so a value is good everywhere or
+//! nowhere. Bounds are checked here and nowhere else.
+//!
+//! Not here: which option has which kind ([`crate::cli`], [`crate::config`]).
+//!
+//! Failure: [`Unaccepted`], which is a usage error.
+
+use std::borrow::Cow;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::ValueEnum;
+
+/// How the values of an option are written.
+#[derive(Clone)]
+pub struct Kind<T> {
+    /// What is accepted, as the end of a sentence that begins "it takes".
+    accepted: Cow<'static, str>,
+    /// How the config file spells it.
+    form: Form,
+    /// The value of a text, or nothing when it is not accepted.
+    parse: fn(&str) -> Option<T>,
+}
+
+/// The TOML types that may hold a value.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// A string.
+    Quoted,
+    /// An integer or a boolean.
+    Bare,
+    /// Either of them.
+    Any,
+}
+
+/// A value as its source spells it.
+pub enum Spelling<'a> {
+    /// Text outside TOML, which says nothing about types.
+    Text(&'a str),
+    /// A TOML string.
+    Quoted(&'a str),
+    /// A TOML integer or boolean.
+    Bare(String),
+    /// Any other TOML value; no option takes one.
+    Other,
+}
+
+/// The text was not a value of this option.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("it takes {accepted}")]
+pub struct Unaccepted {
+    /// What the option takes, as the end of a sentence.
+    pub accepted: String,
+}
+
+impl<T> Kind<T> {
+    const fn new(accepted: &'static str, form: Form, parse: fn(&str) -> Option<T>) -> Self {
+        Self {
+            accepted: Cow::Borrowed(accepted),
+            form,
+            parse,
+        }
+    }
+
+    /// The value of a text.
+    ///
+    /// # Errors
+    ///
+    /// The text is not accepted.
+    pub fn read(&self, text: &str) -> Result<T, Unaccepted> {
+        (self.parse)(text).ok_or_else(|| self.unaccepted())
+    }
+
+    /// The value of a text, of a TOML type that this option takes.
+    ///
+    /// # Errors
+    ///
+    /// The type or the text is not accepted.
+    pub fn read_spelling(&self, spelling: &Spelling<'_>) -> Result<T, Unaccepted> {
+        match spelling {
+            Spelling::Text(text) => self.read(text),
+            Spelling::Quoted(text) if self.form != Form::Bare => self.read(text),
+            Spelling::Bare(text) if self.form != Form::Quoted => self.read(text),
+            _ => Err(self.unaccepted()),
+        }
+    }
+
+    /// The error that says what this kind takes.
+    pub fn unaccepted(&self) -> Unaccepted {
+        Unaccepted {
+            accepted: self.accepted.to_string(),
+        }
+    }
+}
+
+impl<T: ValueEnum> Kind<T> {
+    /// One word of a closed set.
+    pub fn choice() -> Self {
+        let words: Vec<String> = T::value_variants()
+            .iter()
+            .filter_map(ValueEnum::to_possible_value)
+            .map(|word| format!("`{}`", word.get_name()))
+            .collect();
+        let accepted = match words.split_last() {
+            Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
+            _ => words.concat(),
+        };
+        Self {
+            accepted: Cow::Owned(accepted),
+            form: Form::Quoted,
+            parse: |text| T::from_str(text, false).ok(),
+        }
+    }
+}
+
+/// The path of a file.
+pub const FILE: Kind<PathBuf> = Kind::new("the path of a file", Form::Quoted, path);
+
+/// The path of a file that is no stream.
+pub const REAL_FILE: Kind<PathBuf> = Kind::new(
+    "the path of a file (rejects stay in the output without it)",
+    Form::Quoted,
+    |text| path(text).filter(|path| is_real(path)),
+);
+
+/// The path of a file of the textfile collector, which reads nothing that ends otherwise.
+pub const PROM_FILE: Kind<PathBuf> = Kind::new(
+    "the path of a file whose name ends in `.prom`",
+    Form::Quoted,
+    |text| path(text).filter(|path| is_prom(path)),
+);
+
+/// The most bytes that one record may have.
+///
+/// Below 1 KiB hardly an event would pass. Above 1 GiB one record could take the memory of the
+/// machine, which is what the limit is there to prevent.
+pub const RECORD_SIZE: Kind<usize> = Kind::new(
+    "a size from 1KiB to 1GiB: bytes as a whole number, or with a unit such as 512KiB, 1MiB \
+     (powers of 1024) or 1MB (a power of 1000)",
+    Form::Any,
+    |text| size(text).filter(|bytes| (1 << 10..=1 << 30).contains(bytes)),
+);
+
+/// How long a record may wait for more input.
+///
+/// Bounded, so that adding it to a clock's reading cannot overflow.
+pub const INTERVAL: Kind<Duration> = Kind::new(
+    "a duration from 0 to 1h: a whole number with a unit, such as 100ms, 2s or 1m, or 0",
+    Form::Any,
+    |text| duration(text).filter(|interval| *interval <= Duration::from_hours(1)),
+);
+
+/// A number of threads.
+///
+/// Bounded, because memory grows with each and more than there are cores gains nothing.
+pub const THREADS: Kind<NonZeroUsize> =
+    Kind::new("a whole number from 1 to 1024", Form::Bare, |text| {
+        digits(text)
+            .and_then(|count| usize::try_from(count).ok())
+            .filter(|count| *count <= 1024)
+            .and_then(NonZeroUsize::new)
+    });
+
+/// An address to listen on.
+pub const LISTEN: Kind<SocketAddr> = Kind::new(
+    "an address to listen on: a port such as 9100 (on the loopback interface), or an IP address \
+     and a port, such as 0.0.0.0:9100 or [::1]:9100",
+    Form::Any,
+    listen,
+);
+
+/// Yes or no.
+pub const SWITCH: Kind<bool> = Kind::new("true or false", Form::Bare, |text| text.parse().ok());
+
+/// Whether a path is that of a file, not `-`.
+pub fn is_real(path: &Path) -> bool {
+    path.as_os_str() != "-"
+}
+
+/// Whether the textfile collector would read a file of this name.
+pub fn is_prom(path: &Path) -> bool {
+    path.extension()
+        .is_some_and(|extension| extension == "prom")
+}
+
+fn path(text: &str) -> Option<PathBuf> {
+    (!text.is_empty()).then(|| PathBuf::from(text))
+}
+
+fn size(text: &str) -> Option<usize> {
+    const UNITS: [(&str, u64); 8] = [
+        ("", 1),
+        ("b", 1),
+        ("kib", 1 << 10),
+        ("mib", 1 << 20),
+        ("gib", 1 << 30),
+        ("kb", 1_000),
+        ("mb", 1_000_000),
+        ("gb", 1_000_000_000),
+    ];
+    quantity(text, &UNITS).and_then(|bytes| usize::try_from(bytes).ok())
+}
+
+fn duration(text: &str) -> Option<Duration> {
+    const UNITS: [(&str, u64); 4] = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000)];
+    if text == "0" {
+        return Some(Duration::ZERO);
+    }
+    quantity(text, &UNITS).map(Duration::from_millis)
+}
+
+/// A whole number and its unit, in the smallest unit.
+fn quantity(text: &str, units: &[(&str, u64)]) -> Option<u64> {
+    let unit_at = text
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(text.len());
+    let (number, unit) = text.split_at_checked(unit_at)?;
+    let unit = unit.trim_start_matches(' ');
+    let (_, factor) = units
+        .iter()
+        .find(|(name, _)| name.eq_ignore_ascii_case(unit))?;
+    digits(number)?.checked_mul(*factor)
+}
+
+/// A number of digits alone: `u64`'s own parser would take a sign.
+fn digits(text: &str) -> Option<u64> {
+    text.bytes()
+        .all(|byte| byte.is_ascii_digit())
+        .then(|| text.parse().ok())?
+}
+
+fn listen(text: &str) -> Option<SocketAddr> {
+    let loopback = |port| SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port);
+    let port = text
+        .strip_prefix("localhost:")
+        .or(text.strip_prefix(':'))
+        .unwrap_or(text);
+    match digits(port) {
+        Some(port) => u16::try_from(port).ok().map(loopback),
+        None => text.parse().ok(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes() {
+        for (text, bytes) in [
+            ("1048576", Some(1_048_576)),
+            ("1MiB", Some(1_048_576)),
+            ("1mib", Some(1_048_576)),
+            ("512KiB", Some(524_288)),
+            ("512 KiB", Some(524_288)),
+            ("1MB", Some(1_000_000)),
+            ("256kb", Some(256_000)),
+            ("2048B", Some(2048)),
+            ("1GiB", Some(1 << 30)),
+            ("1024", Some(1024)),
+            ("1023", None),
+            ("1073741825", None),
+            ("2GiB", None),
+            ("0", None),
+            ("", None),
+            ("MiB", None),
+            ("1.5MiB", None),
+            ("-1MiB", None),
+            ("+4096", None),
+            ("1M", None),
+            ("1 MiB ", None),
+            ("18446744073709551615GiB", None),
+            ("99999999999999999999", None),
+            ("1Mïb", None),
+        ] {
+            assert_eq!(RECORD_SIZE.read(text).ok(), bytes, "{text}");
+        }
+    }
+
+    #[test]
+    fn durations() {
+        for (text, milliseconds) in [
+            ("100ms", Some(100)),
+            ("2s", Some(2_000)),
+            ("1m", Some(60_000)),
+            ("1h", Some(3_600_000)),
+            ("1 S", Some(1_000)),
+            ("0", Some(0)),
+            ("0ms", Some(0)),
+            ("100", None),
+            ("61m", None),
+            ("", None),
+            ("s", None),
+            ("0.1s", None),
+            ("-1s", None),
+            ("18446744073709551615h", None),
+        ] {
+            let expected = milliseconds.map(Duration::from_millis);
+            assert_eq!(INTERVAL.read(text).ok(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn addresses() {
+        for (text, address) in [
+            ("9100", Some("127.0.0.1:9100")),
+            (":9100", Some("127.0.0.1:9100")),
+            ("localhost:9100", Some("127.0.0.1:9100")),
+            ("0", Some("127.0.0.1:0")),
+            ("127.0.0.1:9100", Some("127.0.0.1:9100")),
+            ("0.0.0.0:9100", Some("0.0.0.0:9100")),
+            ("[::1]:9100", Some("[::1]:9100")),
+            ("[::]:9100", Some("[::]:9100")),
+            ("65536", None),
+            ("", None),
+            (":", None),
+            ("::1", None),
+            ("example.com:9100", None),
+            ("127.0.0.1", None),
+            ("+9100", None),
+        ] {
+            let expected = address.map(|text| text.parse().unwrap());
+            assert_eq!(LISTEN.read(text).ok(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn threads() {
+        for (text, count) in [
+            ("1", Some(1)),
+            ("1024", Some(1024)),
+            ("0", None),
+            ("1025", None),
+            ("-1", None),
+            ("", None),
+            ("two", None),
+        ] {
+            assert_eq!(
+                THREADS.read(text).ok().map(NonZeroUsize::get),
+                count,
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn files() {
+        for (text, file, real, prom) in [
+            ("a", true, true, false),
+            ("-", true, false, false),
+            ("", false, false, false),
+            ("dir/h.prom", true, true, true),
+            ("h.prom.tmp", true, true, false),
+            (".prom", true, true, false),
+        ] {
+            assert_eq!(FILE.read(text).is_ok(), file, "{text}");
+            assert_eq!(REAL_FILE.read(text).is_ok(), real, "{text}");
+            assert_eq!(PROM_FILE.read(text).is_ok(), prom, "{text}");
+        }
+    }
+}

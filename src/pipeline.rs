@@ -1,0 +1,208 @@
+//! Runs the stages on threads: one reader, some workers, one writer.
+//!
+//! In → out: a [`Config`], the shared [`Metrics`] and a stop signal; a [`Summary`] at the end.
+//!
+//! ```text
+//! reader ── batches, in turn ──▶ worker 0 … n ── outputs ──▶ writer, which asks them in turn
+//! ```
+//!
+//! Invariants: **Output order is input order**: the reader deals batches out in turn and the
+//! writer collects in the same turn. **Memory is bounded**: each channel holds [`IN_FLIGHT`]
+//! batches, and a full channel makes its sender wait, back to the source. **A complete record is
+//! passed on at the latest when the input has paused for the flush interval.** On a stop, what was
+//! read is written, and the unfinished record is left out.
+//!
+//! Not here: signals, exit statuses, the metrics endpoint (`main`); what happens to one batch
+//! ([`worker`]), how outputs and rejects are written ([`writer`]).
+//!
+//! Failure: [`Error`] when nothing can be written any more; a source that fails is logged and
+//! counted in the [`Summary`], and the next one goes on.
+
+mod reader;
+mod summary;
+pub mod worker;
+mod writer;
+
+pub use summary::Summary;
+pub use writer::Outputs;
+
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::sync::{Arc, Mutex};
+use std::thread::{Builder, Scope, ScopedJoinHandle, scope};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use crate::config::{Config, OnReject, Select, Validate};
+use crate::framing::Batch;
+use crate::metrics::Metrics;
+use crate::sink::SinkError;
+use crate::source::{StopSignal, StopTrigger};
+use reader::Reader;
+use worker::{Output, Worker};
+use writer::Writer;
+
+/// Batches that wait in one channel. One is enough to keep both sides busy; a second evens out
+/// batches that take longer.
+const IN_FLIGHT: usize = 2;
+
+/// What a worker has to know of the configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Which records are passed on.
+    pub select: Select,
+    /// Which records are parsed in full.
+    pub validate: Validate,
+    /// The longest record that is no reject, in bytes.
+    pub max_record_bytes: usize,
+    /// The run ends with the first reject.
+    pub stop_at_reject: bool,
+}
+
+/// Why a run ended before its input.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// An output cannot be written.
+    #[error(transparent)]
+    Sink(#[from] SinkError),
+    /// The system gives no more threads.
+    #[error("cannot start a thread: {0}")]
+    Thread(#[source] std::io::Error),
+    /// A fault of ours; what was not written by then is lost to this run.
+    #[error("the {0} thread failed, which is a fault in hsmtrail; the output ends early")]
+    Fault(&'static str),
+}
+
+/// A batch on its way to a worker.
+struct Job {
+    source: Arc<str>,
+    /// The first batch of its source: record numbers begin anew.
+    first: bool,
+    batch: Batch,
+}
+
+/// What became of a [`Job`].
+struct Done {
+    source: Arc<str>,
+    first: bool,
+    output: Output,
+}
+
+/// A worker as its writer sees it: what it has done, and the way back for used buffers.
+type FromWorker = (Receiver<Done>, Sender<Output>);
+
+/// Runs until the input ends, the run is stopped, or nothing can be written.
+///
+/// `outputs` is shared so that a signal can have its files reopened. `stop` ends the reader; the
+/// run itself does that when the writer cannot go on. `progress` is told how many raw bytes of all
+/// sources were read.
+///
+/// # Errors
+///
+/// [`Error`]; what was written until then is whole lines, except where the error says otherwise.
+pub fn run(
+    config: &Config,
+    outputs: &Mutex<Outputs>,
+    metrics: &Metrics,
+    stop: (&StopTrigger, &StopSignal),
+    progress: &mut (dyn FnMut(u64) + Send),
+) -> Result<Summary, Error> {
+    let (trigger, signal) = stop;
+    scope(|scope| {
+        let mut to_workers = Vec::new();
+        let mut from_workers = Vec::new();
+        let mut working = Vec::new();
+        for _ in 0..config.workers.get() {
+            let (jobs, done, thread) = start_worker(scope, config, metrics)?;
+            to_workers.push(jobs);
+            from_workers.push(done);
+            working.push(thread);
+        }
+        let reader = Reader::new(config, signal.clone(), metrics);
+        let reading = Builder::new()
+            .name("reader".to_owned())
+            .spawn_scoped(scope, move || reader.read_all(to_workers, progress))
+            .map_err(Error::Thread)?;
+        let written = Writer::new(config, outputs, metrics).write_all(from_workers);
+        if written.as_ref().map_or(true, |written| written.stopped) {
+            // The reader may wait for input that nobody can write any more.
+            trigger.stop();
+        }
+        let read = reading.join().map_err(|_| Error::Fault("reader"))?;
+        for thread in working {
+            thread.join().map_err(|_| Error::Fault("worker"))?;
+        }
+        let written = written?;
+        Ok(Summary {
+            counts: written.counts,
+            input_bytes: read.bytes,
+            output_bytes: written.bytes,
+            unfinished_bytes: read.unfinished_bytes,
+            failed_sources: read.failed_sources,
+        })
+    })
+}
+
+/// A running worker: where its jobs go, what comes back, and its thread.
+type Started<'scope> = (SyncSender<Job>, FromWorker, ScopedJoinHandle<'scope, ()>);
+
+fn start_worker<'scope>(
+    scope: &'scope Scope<'scope, '_>,
+    config: &Config,
+    metrics: &'scope Metrics,
+) -> Result<Started<'scope>, Error> {
+    let limits = Limits {
+        select: config.select,
+        validate: config.validate,
+        max_record_bytes: config.max_record_bytes,
+        stop_at_reject: config.on_reject == OnReject::Stop,
+    };
+    let (jobs, todo) = sync_channel(IN_FLIGHT);
+    let (done, outputs) = sync_channel(IN_FLIGHT);
+    let (used, reusable) = channel();
+    let thread = Builder::new()
+        .name("worker".to_owned())
+        .spawn_scoped(scope, move || {
+            work(limits, &todo, &done, &reusable, metrics);
+        })
+        .map_err(Error::Thread)?;
+    Ok((jobs, (outputs, used), thread))
+}
+
+/// Works until there are no more jobs, or nobody takes what is done.
+fn work(
+    limits: Limits,
+    todo: &Receiver<Job>,
+    done: &SyncSender<Done>,
+    reusable: &Receiver<Output>,
+    metrics: &Metrics,
+) {
+    let mut worker = Worker::new(limits);
+    while let Ok(Job {
+        source,
+        first,
+        batch,
+    }) = todo.recv()
+    {
+        let begun = Instant::now();
+        let mut output = reusable.try_recv().unwrap_or_default();
+        worker.process(batch, now_ms(), &mut output);
+        metrics.worker_busy(begun.elapsed());
+        if done
+            .send(Done {
+                source,
+                first,
+                output,
+            })
+            .is_err()
+        {
+            return;
+        }
+    }
+}
+
+/// The time in milliseconds since 1970.
+fn now_ms() -> i64 {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}

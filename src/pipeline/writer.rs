@@ -1,0 +1,273 @@
+//! Collects what the workers have done, in turn, and writes it.
+//!
+//! In → out: outputs of all workers; whole lines to the output, reject lines there or to the file
+//! of rejects, counts to the metrics.
+//!
+//! Invariants: **Output order is input order.** **A record is counted when it was written.** A
+//! reject gets its number here, where the order is known.
+//!
+//! Not here: the form of a reject line (`encode::reject`), write(2) (`sink`).
+//!
+//! Failure: a [`SinkError`] ends the run.
+
+use std::sync::mpsc::SendError;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::worker::{Output, Oversize, PendingReject};
+use super::{Done, FromWorker};
+use crate::config::{Config, OnReject};
+use crate::encode::reject::{self, Detail, Reject, Streamed};
+use crate::framing::{OversizePart, RejectReason};
+use crate::metrics::{Counts, Metrics, RecordOutcome};
+use crate::sink::{Sink, SinkError};
+
+/// Where records and rejects go.
+#[derive(Debug)]
+pub struct Outputs {
+    /// Records, and rejects when they have no file of their own.
+    pub records: Sink,
+    /// The file of rejects.
+    pub rejects: Option<Sink>,
+}
+
+impl Outputs {
+    /// Opens the files anew, for rotation; each that cannot be stays as it is.
+    ///
+    /// # Errors
+    ///
+    /// The first file that could not be opened.
+    pub fn reopen(&mut self) -> Result<(), SinkError> {
+        let records = self.records.reopen();
+        let rejects = self.rejects.as_mut().map_or(Ok(()), Sink::reopen);
+        records.and(rejects)
+    }
+
+    /// Ends both: a last line that is torn is cut off.
+    ///
+    /// # Errors
+    ///
+    /// When that cannot be done.
+    pub fn finish(self) -> Result<(), SinkError> {
+        let records = self.records.finish();
+        let rejects = self.rejects.map_or(Ok(()), Sink::finish);
+        records.and(rejects)
+    }
+}
+
+/// What was written.
+#[derive(Debug)]
+pub(super) struct Written {
+    pub(super) counts: Counts,
+    /// Bytes written to the output.
+    pub(super) bytes: u64,
+    /// The run ends with the reject just written.
+    pub(super) stopped: bool,
+}
+
+/// The writer's view of a run.
+pub(super) struct Writer<'a> {
+    outputs: &'a Mutex<Outputs>,
+    metrics: &'a Metrics,
+    on_reject: OnReject,
+    max_record_bytes: usize,
+    /// Records of the current source so far.
+    records: u64,
+    oversize: Option<OpenOversize>,
+    /// Lines of one batch with its rejects between them, or of its rejects alone.
+    merged: Vec<u8>,
+    written: Written,
+}
+
+/// A record that is too long to be held, under way.
+enum OpenOversize {
+    /// Its first bytes are kept, the others are counted.
+    Cut {
+        offset: u64,
+        raw: Vec<u8>,
+        length: u64,
+    },
+    /// All of it is written to the file of rejects as it comes.
+    Whole(Streamed),
+}
+
+impl<'a> Writer<'a> {
+    pub(super) fn new(config: &Config, outputs: &'a Mutex<Outputs>, metrics: &'a Metrics) -> Self {
+        Self {
+            outputs,
+            metrics,
+            on_reject: config.on_reject,
+            max_record_bytes: config.max_record_bytes,
+            records: 0,
+            oversize: None,
+            merged: Vec::new(),
+            written: Written {
+                counts: Counts::new(),
+                bytes: 0,
+                stopped: false,
+            },
+        }
+    }
+
+    /// Writes until the workers have no more.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "the channels close when the writer ends"
+    )]
+    pub(super) fn write_all(mut self, workers: Vec<FromWorker>) -> Result<Written, SinkError> {
+        for (outputs, used) in workers.iter().cycle() {
+            // Batches are dealt out in turn, so when this worker has no more, no worker has.
+            let Ok(done) = outputs.recv() else { break };
+            if done.first {
+                self.records = 0;
+            }
+            self.write(&done)?;
+            self.written.counts.merge(&done.output.counts);
+            self.records += done.output.counts.read();
+            self.metrics.record(&done.output.counts);
+            if self.on_reject == OnReject::Stop
+                && done.output.counts.records(RecordOutcome::Rejected) > 0
+            {
+                self.written.stopped = true;
+                break;
+            }
+            // A worker that has ended needs no buffers.
+            let (Ok(()) | Err(SendError(_))) = used.send(done.output);
+        }
+        Ok(self.written)
+    }
+
+    fn write(&mut self, done: &Done) -> Result<(), SinkError> {
+        let outputs: &'a Mutex<Outputs> = self.outputs;
+        let mut outputs = lock(outputs);
+        let output = &done.output;
+        if let Some(part) = &output.oversize {
+            self.write_oversize(part, &done.source, &mut outputs)?;
+        } else if output.rejects.is_empty() || self.on_reject == OnReject::Drop {
+            self.write_records(&output.lines, &mut outputs)?;
+        } else if let Some(rejects) = &mut outputs.rejects {
+            self.merged.clear();
+            for reject in &output.rejects {
+                self.push_reject(reject, &done.source, true);
+            }
+            rejects.write(&self.merged)?;
+            self.write_records(&output.lines, &mut outputs)?;
+        } else {
+            self.merge(output, &done.source);
+            let merged = std::mem::take(&mut self.merged);
+            self.write_records(&merged, &mut outputs)?;
+            self.merged = merged;
+        }
+        Ok(())
+    }
+
+    fn write_records(&mut self, lines: &[u8], outputs: &mut Outputs) -> Result<(), SinkError> {
+        let blocked = outputs.records.blocked();
+        let done = outputs.records.write(lines);
+        self.metrics
+            .output_blocked(outputs.records.blocked().saturating_sub(blocked));
+        done?;
+        self.written.bytes = self.written.bytes.saturating_add(lines.len() as u64);
+        self.metrics.output_bytes(lines.len() as u64);
+        Ok(())
+    }
+
+    /// Puts the rejects between the lines, each in its place.
+    fn merge(&mut self, output: &Output, source: &str) {
+        self.merged.clear();
+        let mut at = 0;
+        for reject in &output.rejects {
+            self.merged
+                .extend_from_slice(output.lines.get(at..reject.after).unwrap_or_default());
+            at = reject.after;
+            self.push_reject(reject, source, false);
+        }
+        self.merged
+            .extend_from_slice(output.lines.get(at..).unwrap_or_default());
+    }
+
+    /// Appends the line of a reject; an oversize one is kept in full only in a file of its own.
+    fn push_reject(&mut self, pending: &PendingReject, source: &str, in_full: bool) {
+        let reject = Reject {
+            reason: pending.reason,
+            detail: pending.detail,
+            source,
+            record: self.records + pending.record,
+            offset: pending.offset,
+            length: pending.raw.len() as u64,
+        };
+        let line = &mut self.merged;
+        if pending.reason != RejectReason::Oversize {
+            reject::whole(&reject, &pending.raw, line);
+        } else if in_full {
+            let mut streamed = Streamed::begin(&reject, line);
+            streamed.raw(&pending.raw, line);
+            streamed.end(line);
+        } else {
+            reject::cut(&reject, &pending.raw, self.max_record_bytes, line);
+        }
+    }
+
+    /// Takes a part of a record that is too long to be held.
+    fn write_oversize(
+        &mut self,
+        part: &Oversize,
+        source: &str,
+        outputs: &mut Outputs,
+    ) -> Result<(), SinkError> {
+        if self.on_reject == OnReject::Drop {
+            return Ok(());
+        }
+        let reject = |offset, length| Reject {
+            reason: RejectReason::Oversize,
+            detail: Detail::TooLong,
+            source,
+            record: self.records + 1,
+            offset,
+            length,
+        };
+        let mut piece = Vec::new();
+        let mut open = match self.oversize.take() {
+            Some(open) => open,
+            None if outputs.rejects.is_some() => {
+                OpenOversize::Whole(Streamed::begin(&reject(part.offset, 0), &mut piece))
+            }
+            None => OpenOversize::Cut {
+                offset: part.offset,
+                raw: Vec::new(),
+                length: 0,
+            },
+        };
+        match &mut open {
+            OpenOversize::Whole(streamed) => streamed.raw(&part.raw, &mut piece),
+            OpenOversize::Cut { raw, length, .. } => {
+                let room = self.max_record_bytes.saturating_sub(raw.len());
+                raw.extend_from_slice(part.raw.get(..room).unwrap_or(&part.raw));
+                *length = length.saturating_add(part.raw.len() as u64);
+            }
+        }
+        if part.part == OversizePart::Last {
+            match open {
+                OpenOversize::Whole(streamed) => streamed.end(&mut piece),
+                OpenOversize::Cut {
+                    offset,
+                    raw,
+                    length,
+                } => {
+                    let limit = self.max_record_bytes;
+                    reject::cut(&reject(offset, length), &raw, limit, &mut piece);
+                }
+            }
+        } else {
+            self.oversize = Some(open);
+        }
+        match &mut outputs.rejects {
+            Some(rejects) => rejects.write(&piece),
+            None => self.write_records(&piece, outputs),
+        }
+    }
+}
+
+/// The outputs, also when another thread failed while it held them: then they are as it left them.
+pub(super) fn lock(outputs: &Mutex<Outputs>) -> MutexGuard<'_, Outputs> {
+    outputs.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,388 @@
+//! Looks after one run from outside its threads: signals, metrics, the progress bar.
+//!
+//! In → out: a [`Config`]; how the run ended ([`Ended`]).
+//!
+//! Invariants: **On SIGTERM and SIGINT the run stops reading, writes what it has read and ends.**
+//! **When nobody takes its output for [`PATIENCE`] after that, it is given up**, and so it is at a
+//! second signal. SIGHUP has the output files opened anew and never ends the run. The metrics file
+//! is written a last time before the process ends, and with it stdout.
+//!
+//! Not here: the data path (`pipeline`), the exit status (`main`).
+//!
+//! Failure: what cannot be opened for writing is an [`Error`]; a metrics address that is taken and
+//! a metrics file that cannot be written are messages, and the filter goes on.
+
+use std::fs;
+use std::io::{self, IsTerminal as _};
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use tokio::runtime::{Builder, Runtime};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::oneshot;
+use tokio::time::{Instant, interval, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+use crate::config::{Config, Input};
+use crate::metrics::{Endpoint, Metrics};
+use crate::pipeline::{self, Outputs, Summary};
+use crate::sink::{Access, Sink, SinkError};
+use crate::source::{FileId, Source, StopSignal, StopTrigger, stop_pair};
+
+/// How long after a signal the reader of the output may take nothing before it is given up.
+pub const PATIENCE: Duration = Duration::from_millis(200);
+
+/// How often it is looked whether it took something.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// How often the metrics file is written: `node_exporter` is scraped about as often.
+const METRICS_FILE_INTERVAL: Duration = Duration::from_secs(15);
+
+/// How a run ended.
+#[derive(Debug)]
+pub struct Ended {
+    /// What it amounts to, or why it ended early.
+    pub result: Result<Summary, Error>,
+    /// The signal that ended it.
+    pub by: Option<StopCause>,
+}
+
+/// A signal that ends a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StopCause {
+    /// SIGINT.
+    Interrupt,
+    /// SIGTERM.
+    Terminate,
+}
+
+/// Why a run could not begin, or ended early.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The data path failed.
+    #[error(transparent)]
+    Pipeline(#[from] pipeline::Error),
+    /// An output cannot be opened, or its last line is torn.
+    #[error(transparent)]
+    Sink(#[from] SinkError),
+    /// The system refused something that every run needs.
+    #[error("cannot start: {0}")]
+    System(#[from] io::Error),
+    /// Nobody took the output after a signal.
+    #[error("nobody took the output; it ends early, and its last line may be cut short")]
+    GivenUp,
+    /// A second signal came.
+    #[error("ended at once by a second signal; the last line may be cut short")]
+    SecondSignal,
+}
+
+/// Runs the filter to its end.
+pub fn run(config: &Config) -> Ended {
+    let mut supervisor = match start(config) {
+        Ok(supervisor) => supervisor,
+        Err(error) => {
+            return Ended {
+                result: Err(error),
+                by: None,
+            };
+        }
+    };
+    let ended = supervisor.watch(config);
+    supervisor.close(config, ended)
+}
+
+/// A run and all that belongs to it.
+struct Supervisor {
+    runtime: Runtime,
+    metrics: Arc<Metrics>,
+    outputs: Arc<Mutex<Outputs>>,
+    progress: Vec<Arc<AtomicU64>>,
+    trigger: Arc<StopTrigger>,
+    signal: StopSignal,
+    endpoint_stop: CancellationToken,
+    bar: ProgressBar,
+}
+
+fn start(config: &Config) -> Result<Supervisor, Error> {
+    let (trigger, signal) = stop_pair()?;
+    let outputs = open_outputs(config, &signal)?;
+    let progress = [Some(&outputs.records), outputs.rejects.as_ref()]
+        .into_iter()
+        .flatten()
+        .map(Sink::progress);
+    Ok(Supervisor {
+        runtime: Builder::new_multi_thread()
+            .worker_threads(1)
+            .thread_name("runtime")
+            .enable_all()
+            .build()?,
+        metrics: Arc::new(Metrics::new()),
+        progress: progress.collect(),
+        outputs: Arc::new(Mutex::new(outputs)),
+        trigger: Arc::new(trigger),
+        signal,
+        endpoint_stop: CancellationToken::new(),
+        bar: progress_bar(config),
+    })
+}
+
+/// Opens what is written; no input may be among it.
+fn open_outputs(config: &Config, signal: &StopSignal) -> Result<Outputs, SinkError> {
+    let id_of = |input: &Input| match input {
+        Input::File(path) => FileId::of_path(path),
+        Input::Stdin => Source::stdin(signal.clone()).ok()?.id(),
+    };
+    let mut taken: Vec<FileId> = config.inputs.iter().filter_map(id_of).collect();
+    let records = match &config.output {
+        Some(path) => Sink::create(path, Access::Umask, &taken)?,
+        None => Sink::stdout(&taken)?,
+    };
+    taken.extend(records.id());
+    let rejects = match &config.rejects {
+        Some(path) => Some(Sink::create(path, Access::Owner, &taken)?),
+        None => None,
+    };
+    Ok(Outputs { records, rejects })
+}
+
+/// A bar on a terminal when the inputs are files, unless the records go to that terminal too.
+fn progress_bar(config: &Config) -> ProgressBar {
+    let paths: Option<Vec<&Path>> = config.inputs.iter().map(Input::path).collect();
+    let is_shown =
+        io::stderr().is_terminal() && !(config.output.is_none() && io::stdout().is_terminal());
+    let Some(paths) = paths.filter(|_| is_shown) else {
+        return ProgressBar::hidden();
+    };
+    let sizes = paths.iter().filter_map(|path| fs::metadata(path).ok());
+    let bar = ProgressBar::new(sizes.map(|file| file.len()).sum());
+    match ProgressStyle::with_template("{wide_bar} {bytes} of {total_bytes}, {bytes_per_sec}") {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
+    }
+}
+
+impl Supervisor {
+    /// Starts the threads of the data path and waits for their end, or gives them up.
+    fn watch(&mut self, config: &Config) -> Ended {
+        let (done, ended) = oneshot::channel();
+        let thread = {
+            let config = config.clone();
+            let outputs = Arc::clone(&self.outputs);
+            let metrics = Arc::clone(&self.metrics);
+            let trigger = Arc::clone(&self.trigger);
+            let signal = self.signal.clone();
+            let bar = self.bar.clone();
+            std::thread::Builder::new()
+                .name("pipeline".to_owned())
+                .spawn(move || {
+                    let mut progress = |raw_bytes| bar.set_position(raw_bytes);
+                    let stop = (&*trigger, &signal);
+                    // Nobody waits any more when the run was given up.
+                    let (Ok(()) | Err(_)) = done.send(pipeline::run(
+                        &config,
+                        &outputs,
+                        &metrics,
+                        stop,
+                        &mut progress,
+                    ));
+                })
+        };
+        if let Err(error) = thread {
+            return Ended {
+                result: Err(error.into()),
+                by: None,
+            };
+        }
+        self.runtime.block_on(self.watch_signals(config, ended))
+    }
+
+    async fn watch_signals(
+        &self,
+        config: &Config,
+        mut ended: oneshot::Receiver<Result<Summary, pipeline::Error>>,
+    ) -> Ended {
+        let mut signals = match Signals::new() {
+            Ok(signals) => signals,
+            Err(error) => {
+                return Ended {
+                    result: Err(error.into()),
+                    by: None,
+                };
+            }
+        };
+        self.serve_metrics(config).await;
+        let mut metrics_file = interval(METRICS_FILE_INTERVAL);
+        let mut by = None;
+        let mut stall = Stall::default();
+        loop {
+            tokio::select! {
+                result = &mut ended => {
+                    let result = match result {
+                        Ok(result) => result.map_err(Error::from),
+                        Err(_) => Err(pipeline::Error::Fault("pipeline").into()),
+                    };
+                    return Ended { result, by };
+                }
+                received = signals.next() => match received {
+                    Received::HangUp => self.reopen_outputs(),
+                    Received::Stop(_) if by.is_some() => {
+                        return Ended { result: Err(Error::SecondSignal), by };
+                    }
+                    Received::Stop(cause) => {
+                        by = Some(cause);
+                        self.trigger.stop();
+                        stall.begin(self.written());
+                    }
+                },
+                () = stall.look(), if by.is_some() => {
+                    if stall.is_over(self.written()) {
+                        return Ended { result: Err(Error::GivenUp), by };
+                    }
+                }
+                _ = metrics_file.tick(), if config.metrics_file.is_some() => {
+                    self.write_metrics_file(config);
+                }
+            }
+        }
+    }
+
+    /// Bytes written to all outputs.
+    fn written(&self) -> u64 {
+        self.progress
+            .iter()
+            .map(|written| written.load(Ordering::Relaxed))
+            .sum()
+    }
+
+    async fn serve_metrics(&self, config: &Config) {
+        let Some(address) = config.metrics_listen else {
+            return;
+        };
+        match Endpoint::bind(address).await {
+            Ok(endpoint) => {
+                tracing::info!("metrics on http://{}/metrics", endpoint.address());
+                let metrics = Arc::clone(&self.metrics);
+                tokio::spawn(endpoint.serve(metrics, self.endpoint_stop.clone()));
+            }
+            Err(error) => tracing::warn!("{}; the filter works on without", with_cause(&error)),
+        }
+    }
+
+    fn write_metrics_file(&self, config: &Config) {
+        if let Some(path) = &config.metrics_file
+            && let Err(error) = self.metrics.write_file(path)
+        {
+            tracing::error!("{}", with_cause(&error));
+        }
+    }
+
+    /// On a thread of its own, because the writer may hold the outputs for long.
+    fn reopen_outputs(&self) {
+        let outputs = Arc::clone(&self.outputs);
+        tokio::task::spawn_blocking(move || {
+            let mut outputs = outputs.lock().unwrap_or_else(PoisonError::into_inner);
+            match outputs.reopen() {
+                Ok(()) => tracing::info!("the output files were opened anew"),
+                Err(error) => tracing::error!("{error}; the file that was open stays in use"),
+            }
+        });
+    }
+
+    /// Leaves everything as it has to be left.
+    fn close(self, config: &Config, mut ended: Ended) -> Ended {
+        self.bar.finish_and_clear();
+        self.endpoint_stop.cancel();
+        self.write_metrics_file(config);
+        self.runtime.shutdown_background();
+        // Outputs that are still held belong to a run that was given up.
+        if let Some(outputs) = Arc::into_inner(self.outputs) {
+            let closed = outputs
+                .into_inner()
+                .unwrap_or_else(PoisonError::into_inner)
+                .finish();
+            if let (Ok(_), Err(error)) = (&ended.result, closed) {
+                ended.result = Err(error.into());
+            }
+        }
+        ended
+    }
+}
+
+/// The signals that mean something.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+    hangup: Signal,
+    /// Not waited for: that it is handled makes a limit on file size an error of write(2).
+    _file_size: Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hangup: signal(SignalKind::hangup())?,
+            _file_size: signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()))?,
+        })
+    }
+
+    async fn next(&mut self) -> Received {
+        tokio::select! {
+            _ = self.interrupt.recv() => Received::Stop(StopCause::Interrupt),
+            _ = self.terminate.recv() => Received::Stop(StopCause::Terminate),
+            _ = self.hangup.recv() => Received::HangUp,
+        }
+    }
+}
+
+/// A signal that came.
+enum Received {
+    Stop(StopCause),
+    HangUp,
+}
+
+/// Whether anybody still takes the output.
+struct Stall {
+    written: u64,
+    since: Instant,
+}
+
+impl Default for Stall {
+    fn default() -> Self {
+        Self {
+            written: 0,
+            since: Instant::now(),
+        }
+    }
+}
+
+impl Stall {
+    fn begin(&mut self, written: u64) {
+        *self = Self {
+            written,
+            since: Instant::now(),
+        };
+    }
+
+    async fn look(&self) {
+        sleep_until(Instant::now() + LOOK).await;
+    }
+
+    fn is_over(&mut self, written: u64) -> bool {
+        if written != self.written {
+            self.begin(written);
+        }
+        self.since.elapsed() >= PATIENCE
+    }
+}
+
+fn with_cause(error: &dyn std::error::Error) -> String {
+    match error.source() {
+        Some(cause) => format!("{error}: {cause}"),
+        None => error.to_string(),
+    }
+}
