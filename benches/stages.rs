@@ -6,14 +6,19 @@
 use std::ops::Range;
 use std::sync::LazyLock;
 
+use bytes::BytesMut;
 use divan::Bencher;
 use divan::counter::BytesCount;
+use hsmtrail::config::{Select, Validate};
 use hsmtrail::decode::EventDecoder;
 use hsmtrail::decode::grammar::RunCheck;
 use hsmtrail::decode::prefilter::Prefilter;
 use hsmtrail::encode;
 use hsmtrail::enrich::enrich;
-use hsmtrail::framing::{FrameKind, frame_lines};
+use hsmtrail::framing::{Batch, BatchContent, FrameKind, frame_lines};
+use hsmtrail::metrics::RecordOutcome;
+use hsmtrail::pipeline::Limits;
+use hsmtrail::pipeline::worker::{Output, Worker};
 use memchr::memmem;
 use serde::de::IgnoredAny;
 
@@ -191,6 +196,47 @@ fn copy_decode_enrich_splice(bencher: Bencher<'_, '_>, share: Share) {
             }
             assert_eq!(enriched, corpus.cloudhsm);
         });
+}
+
+/// Everything that a worker does, by `--validate`.
+#[divan::bench(args = [
+    (Share::Mixed, Validate::All),
+    (Share::Mixed, Validate::Matching),
+    (Share::All, Validate::All),
+])]
+fn worker(bencher: Bencher<'_, '_>, (share, validate): (Share, Validate)) {
+    let corpus = made(share);
+    let mut worker = Worker::new(Limits {
+        select: Select::All,
+        validate,
+        max_record_bytes: MAX_RECORD_BYTES,
+        stop_at_reject: false,
+    });
+    let mut output = Output::default();
+    let input = || batches(corpus).map(whole_lines).collect::<Vec<_>>();
+    bencher
+        .counter(BytesCount::of_str(&corpus.bytes))
+        .with_inputs(input)
+        .bench_local_values(|input| {
+            let (mut read, mut enriched) = (0, 0);
+            for batch in input {
+                worker.process(batch, 0, &mut output);
+                read += output.counts.read();
+                enriched += output.counts.records(RecordOutcome::Enriched);
+            }
+            assert_eq!(
+                (read, enriched),
+                (corpus.records as u64, corpus.cloudhsm as u64)
+            );
+        });
+}
+
+fn whole_lines(bytes: &[u8]) -> Batch {
+    Batch {
+        bytes: BytesMut::from(bytes),
+        offset: 0,
+        content: BatchContent::Lines,
+    }
 }
 
 /// The whole lines of the corpus in pieces as large as the filter's batches.
