@@ -118,7 +118,7 @@ fn report(share: Share, corpus: &Corpus, times: &mut [Vec<Duration>]) {
         let median = times.get(times.len() / 2).unwrap_or(least);
         let ratio = floor.get_or_insert(*median).as_secs_f64() / median.as_secs_f64();
         let rate = BytesPerSecond(bytes.len(), *median);
-        println!("  {name:32} {median:9.1?} ({least:.1?} … {most:.1?})  {rate}  ratio {ratio:.2}");
+        println!("  {name:32} {median:>9.1?} ({least:.1?} … {most:.1?})  {rate}  ratio {ratio:.2}");
     }
 }
 

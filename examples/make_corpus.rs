@@ -5,8 +5,8 @@
 //! cargo run --release --example make_corpus -- mixed ndjson 100MB > corpus.ndjson
 //! ```
 //!
-//! `SHARE`: `mixed` (five CloudHSM events in a hundred records) or `all`. `FORM`: `ndjson`, or
-//! `document` (one line, `{"Records":[…]}`). `SIZE`: bytes, or with `kB`, `MB` or `GB`; it is held
+//! `SHARE`: `mixed` (five CloudHSM events in a hundred records) or `all`. `FORM`: `ndjson`,
+//! `document` (one line, `{"Records":[…]}`), or `files` (many of them, back to back). `SIZE`: bytes, or with `kB`, `MB` or `GB`; it is held
 //! in memory. The same words give the same bytes for ever, for any `SEED` (1 when none is given).
 
 use std::io::{self, Write as _};
@@ -23,7 +23,7 @@ fn main() -> io::Result<ExitCode> {
     let Some((share, form, size, seed)) = read(&words) else {
         writeln!(
             io::stderr(),
-            "usage: make_corpus mixed|all ndjson|document SIZE [SEED]"
+            "usage: make_corpus mixed|all ndjson|document|files SIZE [SEED]"
         )?;
         return Ok(ExitCode::from(2));
     };
@@ -45,6 +45,7 @@ fn read(words: &[&str]) -> Option<(Share, Form, usize, u64)> {
     let form = match form {
         "ndjson" => Form::Ndjson,
         "document" => Form::Document,
+        "files" => Form::LogFiles,
         _ => return None,
     };
     Some((share, form, bytes(size)?, seed.parse().ok()?))

@@ -175,12 +175,14 @@ impl Wheel {
 pub(crate) enum Form {
     /// One record a line.
     Ndjson,
-    /// One line, `{"Records":[…]}`, without a line break at its end.
+    /// `{"Records":[…]}` on one line, without a line break at its end, as CloudTrail writes it.
     Document,
+    /// Many such documents of fifty records, back to back, as `gzip -dc` writes many files.
+    LogFiles,
 }
 
 /// A corpus in memory, and what is in it.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Corpus {
     pub(crate) bytes: String,
     pub(crate) records: usize,
@@ -192,15 +194,16 @@ pub(crate) fn corpus(share: Share, form: Form, seed: u64, size: usize) -> Corpus
     let mut records = Records::new(share, seed);
     let mut corpus = Corpus {
         bytes: String::with_capacity(size + 8192),
-        records: 0,
-        cloudhsm: 0,
+        ..Corpus::default()
     };
-    if form == Form::Document {
-        corpus.bytes.push_str("{\"Records\":[");
-    }
     while corpus.bytes.len() < size {
-        if form == Form::Document && corpus.records > 0 {
-            corpus.bytes.push(',');
+        corpus.bytes.push_str(match (form, corpus.records) {
+            (_, 0) | (Form::Ndjson, _) => "",
+            (Form::LogFiles, number) if number % 50 == 0 => "]}",
+            _ => ",",
+        });
+        if form != Form::Ndjson && !corpus.bytes.ends_with(',') {
+            corpus.bytes.push_str("{\"Records\":[");
         }
         corpus.cloudhsm += usize::from(records.write(&mut corpus.bytes));
         corpus.records += 1;
@@ -208,7 +211,7 @@ pub(crate) fn corpus(share: Share, form: Form, seed: u64, size: usize) -> Corpus
             corpus.bytes.push('\n');
         }
     }
-    if form == Form::Document {
+    if form != Form::Ndjson {
         corpus.bytes.push_str("]}");
     }
     corpus

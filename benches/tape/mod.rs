@@ -12,7 +12,7 @@ use simd_json::{Buffers, INPUT_PADDING, Tape, fill_tape_padded};
 const PIECE: usize = 256 << 10;
 
 /// What is kept from line to line and from run to run.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Floor {
     bytes: Vec<u8>,
     buffers: Buffers,

@@ -85,7 +85,7 @@ mod tests {
     use super::super::texts::{OBJECTS, blank, nested, object};
     use super::*;
 
-    /// The tape's value as serde_json's, with every number 0.
+    /// The tape's value as `serde_json`'s, with every number 0.
     fn value(of: Value<'_, '_>) -> serde_json::Value {
         if of.is_object() {
             let named = members(of).map(|(name, of)| (name.to_owned(), value(of)));
