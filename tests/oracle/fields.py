@@ -12,7 +12,7 @@ F3  An empty `userIdentity.type` counts as no type; one of a wrong type too.
 F4  "has" (api of CreateHsm and DeleteHsm) is any value but null, whatever its type, the empty string included;
     `clusterId` is asked first, so an event that has both is v2.
 F5  "with rp.hsmType" means a non-empty string.
-F6  "with creationDate" (credential) means one that reads as a time: anything else is absent.
+F6  "with creationDate" (credential) means a non-empty string, whether or not it reads as a time.
 F7  Letters and digits of an "id in a text" are ASCII, on both sides; at least one must follow `KIND-`.
 F8  Kind of a tagged resource: resourceId is searched before resourceArn; in one text the kinds are tried in
     the order printed (cluster, backup, hsm, hapg, client), not by position. Tag operations are the six whose
@@ -511,8 +511,8 @@ def credential_of(ui, kind):
         return "temporary"
     if kind in ("saml_user", "web_identity_user"):
         return "none"
-    started = seconds_of(text(ui, "sessionContext", "attributes", "creationDate"))  # F6
-    if kind in ("root", "iam_user") and started is not None:
+    started = text(ui, "sessionContext", "attributes", "creationDate")  # F6
+    if kind in ("root", "iam_user") and started:
         return "temporary"
     if kind == "aws_account" and (text(ui, "principalId") or "").startswith("AROA"):
         return "temporary"

@@ -147,7 +147,8 @@ class Actor(Table):
             ({"type": "AWSService", "accessKeyId": "AKIA1"}, "none"), ({"type": "IAMUser", "accessKeyId": "ASIA1"}, "temporary"), ({"type": "AssumedRole", "accessKeyId": "AKIA1"}, "long_term"),
             ({"type": "AssumedRole"}, "temporary"), ({"type": "FederatedUser", "accessKeyId": "x"}, "temporary"), ({"type": "IdentityCenterUser"}, "temporary"), ({"type": "SAMLUser"}, "none"),
             ({"type": "WebIdentityUser"}, "none"), ({"type": "Root", **created}, "temporary"), ({"type": "IAMUser", **created}, "temporary"), ({"type": "Role", **created}, "unknown"),
-            ({"type": "Root", **session(creationDate="yesterday")}, "unknown"), ({"type": "Root"}, "unknown"), ({"type": "AWSAccount", "principalId": "AROA1:x"}, "temporary"),
+            ({"type": "Root", **session(creationDate="yesterday")}, "temporary"), ({"type": "Root", **session(creationDate="")}, "unknown"), ({"type": "Root", **session(creationDate=5)}, "unknown"),
+            ({"type": "Root"}, "unknown"), ({"type": "AWSAccount", "principalId": "AROA1:x"}, "temporary"),
             ({"type": "AWSAccount", "principalId": "AIDA1"}, "unknown"), ({"type": "IAMUser", "principalId": "AROA1"}, "unknown"), (None, "unknown")])
 
     def test_by_service(self):
