@@ -28,7 +28,8 @@ F14 "Cut" drops digits of the fraction: 1969-12-31T23:59:59.9999Z is -1 ms, not 
 F15 "Ignoring case" is ASCII.
 F16 ROLE needs the slash after it; ROLE and SESSION are each used when not empty; the first `:assumed-role/` counts.
 F17 `denied_read` has no "otherwise": a denied unknown Delete… with readOnly true gets both denied rows.
-F18 The rows that begin with … continue the row above: a foreign backup needs source_backup_id too;
+F18 In the rows that begin with …, that is the operation of the row above and no more: a foreign backup needs
+    CreateCluster but no source_backup_id (an ARN of another account without `backup-…` is worth no less);
     shared_externally and unreadable_policy need PutResourcePolicy.
 F19 `NotPrincipal` counts when present and not null, also beside a `Principal` (which counts too).
 F20 `Principal` as an array is of an unexpected type: absent. `Effect` is exactly `Allow`.
@@ -798,9 +799,9 @@ def judge_success(verdict, event, top, resource):
         row("cluster_created", LOW, "T1578.002")
         if "source_backup_id" in resource:
             row("cluster_created_from_backup", MEDIUM, "T1578.002")
-            owner = resource.get("source_backup_account")
-            if owner and recipient and owner != recipient:  # F18
-                row("cluster_created_from_foreign_backup", HIGH, "T1578.002")
+        owner = resource.get("source_backup_account")
+        if owner and recipient and owner != recipient:  # F18
+            row("cluster_created_from_foreign_backup", HIGH, "T1578.002")
         if text(rp, "mode") == "NON_FIPS":
             row("non_fips_mode", MEDIUM)
     if name == "CreateHsm":

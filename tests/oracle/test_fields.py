@@ -325,6 +325,7 @@ class Severity(unittest.TestCase):
         foreign = f"arn:aws:cloudhsm:r:{OTHER}:backup/backup-1"
         check("high", "cluster_created cluster_created_from_backup cluster_created_from_foreign_backup", "T1578.002", name="CreateCluster", rp={"sourceBackupId": foreign}, recipientAccountId=ME)
         check("medium", "cluster_created cluster_created_from_backup", "T1578.002", name="CreateCluster", rp={"sourceBackupId": foreign})
+        check("high", "cluster_created cluster_created_from_foreign_backup", "T1578.002", name="CreateCluster", rp={"sourceBackupId": f"arn:aws:cloudhsm:r:{OTHER}:x"}, recipientAccountId=ME)
         check("low", "hsm_created", "T1578.002", name="CreateHsm")
         check("high", "destructive_call classic_change", "T1485", name="DeleteHapg")
         check("high", "destructive_call unknown_operation", "T1485", name="DeleteX")
