@@ -229,11 +229,7 @@ fn an_oversize_record_is_one_reject_in_every_way() {
     let input = format!("{{}}\n{long}\n{{\"b\":1}}\n");
     let expected = [
         Item::Line(b"{}".to_vec()),
-        Item::Reject(
-            RejectReason::Oversize,
-            Detail::TooLong,
-            long.clone().into_bytes(),
-        ),
+        Item::Reject(RejectReason::Oversize, Detail::TooLong, long.into_bytes()),
         Item::Line(br#"{"b":1}"#.to_vec()),
     ];
     for form in [InputForm::Lines, InputForm::Document] {
@@ -508,18 +504,18 @@ fn blank() -> impl Strategy<Value = &'static str> {
 /// `text` as a JSON string, each character as itself or as an escape.
 fn spelled(text: &'static str) -> impl Strategy<Value = String> {
     vec(0..6, text.len()).prop_map(move |ways| {
-        let mut spelled = String::from("\"");
-        for (character, way) in text.chars().zip(ways) {
+        let spell = |(character, way): (char, i32)| {
             let code = u32::from(character);
-            spelled += &match way {
+            match way {
                 0 => format!("\\u{code:04x}"),
                 1 => format!("\\u{code:04X}"),
                 _ if matches!(character, '"' | '\\') => format!("\\{character}"),
                 _ if character < ' ' => format!("\\u{code:04x}"),
                 _ => character.to_string(),
-            };
-        }
-        spelled + "\""
+            }
+        };
+        let spelled: String = text.chars().zip(ways).map(spell).collect();
+        format!("\"{spelled}\"")
     })
 }
 
