@@ -6,8 +6,8 @@
 //! same directory because a rename cannot cross file systems, starts with a dot and does not end
 //! in `.prom`, so the collector leaves it alone.
 //!
-//! Not here: the text (`metrics`), when to write (`main`). No fsync: after a crash of the machine
-//! these numbers are past.
+//! Not here: the text (`metrics`), when to write (`supervisor`). No fsync: after a crash of the
+//! machine these numbers are past.
 //!
 //! Failure: [`Error::File`], with the step that failed; the other name is removed.
 
