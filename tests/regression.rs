@@ -12,7 +12,10 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
+use bytes::BytesMut;
+use hsmtrail::framing::{InputForm, RecordDecoder};
 use rustix::process::{Pid, Signal, kill_process};
+use tokio_util::codec::Decoder as _;
 
 fn hsmtrail(args: &[&str]) -> Child {
     Command::new(env!("CARGO_BIN_EXE_hsmtrail"))
@@ -80,5 +83,20 @@ fn r_a_signal_right_after_the_first_line_does_not_kill() {
         let output = child.wait_with_output().unwrap();
         assert_eq!(output.status.code(), Some(0));
         assert_eq!(output.stdout, b"");
+    }
+}
+
+/// Each was a batch of its own, and before each the rest of the buffer was searched for its last
+/// line break.
+#[test]
+fn r_documents_in_lines_share_a_batch() {
+    for input in ["{\n\"a\":1}\n", "[\n{}]\n", "{}\n[\n{}]\n"] {
+        let mut decoder = RecordDecoder::new(InputForm::Auto, 1024);
+        let mut buffer = BytesMut::from(format!("{{}}\n{}", input.repeat(1000)).as_bytes());
+        let mut batches = 0;
+        while decoder.decode_eof(&mut buffer).unwrap().is_some() {
+            batches += 1;
+        }
+        assert!(batches <= 3, "{batches} of {input:?}");
     }
 }
