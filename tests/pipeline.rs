@@ -69,14 +69,14 @@ impl Outcome {
     /// Adds what became of a batch.
     fn add(&mut self, output: &Output) {
         let mut at = 0;
+        let mut rest = &output.raw[..];
         for reject in &output.rejects {
             self.add_lines(&output.lines[at..reject.after]);
             at = reject.after;
-            self.items.push(Item::Reject(
-                reject.reason,
-                reject.detail,
-                reject.raw.clone(),
-            ));
+            let (raw, others) = rest.split_at(reject.length);
+            rest = others;
+            self.items
+                .push(Item::Reject(reject.reason, reject.detail, raw.to_vec()));
             self.offsets.push(reject.offset);
         }
         self.add_lines(&output.lines[at..]);

@@ -256,7 +256,11 @@ fn first_opening_line(lines: &[u8]) -> Option<usize> {
 
 /// Whether the line at the front of `lines` begins like `{`, `[` or `{"Records":[`.
 fn may_open_document(lines: &[u8]) -> bool {
-    let line = skip_blanks(lines.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(lines));
+    let mut line = lines;
+    while let Some(rest) = line.strip_prefix(b"\xEF\xBB\xBF") {
+        line = rest;
+    }
+    let line = skip_blanks(line);
     match line {
         [b'[', rest @ ..] => matches!(skip_blanks(rest), [b'\n' | b'\r', ..] | []),
         [b'{', rest @ ..] => {

@@ -252,7 +252,12 @@ impl Framer {
             _ => {
                 let rest = bytes.get(at..).unwrap_or_default();
                 if rest.starts_with(BOM) {
-                    self.line.only_opens &= self.column_of(at) == 0;
+                    if self.column_of(at) == 0 {
+                        // Columns are counted behind it, as an editor shows them.
+                        self.line.start = self.line.start.saturating_add_unsigned(BOM.len());
+                    } else {
+                        self.line.only_opens = false;
+                    }
                     return Some(at + BOM.len());
                 }
                 if BOM.starts_with(rest) {
