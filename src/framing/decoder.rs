@@ -202,14 +202,17 @@ impl Decoder for RecordDecoder {
             if let Some(batch) = self.next_batch(buffer) {
                 return Ok(Some(batch));
             }
+            let mut leave_lines = true;
             if self.framer.is_at_line_start(self.looked_at) {
                 match self.lines(buffer) {
                     Lines::Whole(batch) => return Ok(Some(batch)),
                     Lines::NotWhole if buffer.len() < LONG_LINE => return Ok(None),
-                    Lines::NotWhole | Lines::MayOpenDocument => {}
+                    Lines::NotWhole => {}
+                    // Where one line does, the next ones do too: a batch for each would be slow.
+                    Lines::MayOpenDocument => leave_lines = false,
                 }
             }
-            if !self.look_at(buffer, true) {
+            if !self.look_at(buffer, leave_lines) {
                 return Ok(self.next_batch(buffer));
             }
         }
@@ -238,7 +241,7 @@ enum Lines {
     Whole(Batch),
     /// Less than a line.
     NotWhole,
-    /// A line that may open a document, so that it has to be framed here.
+    /// A line that may open a document, so that it and what follows has to be framed here.
     MayOpenDocument,
 }
 

@@ -298,9 +298,13 @@ impl Framer {
                 (self.separated, self.resynced, self.line.only_opens) = (true, false, false);
             }
             Found::Closed | Found::Ordinary => self.close_to_top(),
-            Found::StrayBracket => {
+            Found::StrayBracket | Found::NoMember => {
                 self.place = Place::Top;
-                return self.open(at, State::Damage(Damage::StrayBracket));
+                let damage = match found {
+                    Found::NoMember => Damage::NoValue,
+                    _ => Damage::StrayBracket,
+                };
+                return self.open(at, State::Damage(damage));
             }
             Found::LineBreakInString => {
                 self.place = Place::Top;
@@ -501,7 +505,7 @@ impl Framer {
                 return at;
             }
             Found::RecordsArray => open.state = State::Object(Scanner::at_depth(2)),
-            Found::Ordinary | Found::StrayBracket => {
+            Found::Ordinary | Found::StrayBracket | Found::NoMember => {
                 self.line.only_opens = false;
                 open.state = State::Object(Scanner::at_depth(1));
             }

@@ -21,6 +21,10 @@ use crate::framing::{OversizePart, RejectReason};
 use crate::metrics::{Counts, Metrics, RecordOutcome};
 use crate::sink::{Sink, SinkError};
 
+/// So many bytes of lines that rejects are among are written at once. A reject's line may be a
+/// hundred times as long as the reject, so those of one batch are not put together first.
+const MERGED_BYTES: usize = 64 * 1024;
+
 /// Where records and rejects go.
 #[derive(Debug)]
 pub struct Outputs {
@@ -73,7 +77,7 @@ pub(super) struct Writer<'a> {
     /// Records of the current source so far.
     records: u64,
     oversize: Option<OpenOversize>,
-    /// Lines of one batch with its rejects between them, or of its rejects alone.
+    /// Lines with rejects between them, or of rejects alone, that are not written yet.
     merged: Vec<u8>,
     written: Written,
 }
@@ -144,19 +148,47 @@ impl<'a> Writer<'a> {
             self.write_oversize(part, &done.source, &mut outputs)?;
         } else if output.rejects.is_empty() || self.on_reject == OnReject::Drop {
             self.write_records(&output.lines, &mut outputs)?;
-        } else if let Some(rejects) = &mut outputs.rejects {
-            self.merged.clear();
-            for reject in &output.rejects {
-                self.push_reject(reject, &done.source, true);
-            }
-            rejects.write(&self.merged)?;
-            self.write_records(&output.lines, &mut outputs)?;
         } else {
-            self.merge(output, &done.source);
-            let merged = std::mem::take(&mut self.merged);
-            self.write_records(&merged, &mut outputs)?;
-            self.merged = merged;
+            self.write_rejects(output, &done.source, &mut outputs)?;
         }
+        Ok(())
+    }
+
+    /// Writes the rejects of a batch with its records: between them, or to their own file.
+    fn write_rejects(
+        &mut self,
+        output: &Output,
+        source: &str,
+        outputs: &mut Outputs,
+    ) -> Result<(), SinkError> {
+        let apart = outputs.rejects.is_some();
+        let (mut at, mut rest) = (0, &output.raw[..]);
+        for reject in &output.rejects {
+            let (raw, others) = rest.split_at_checked(reject.length).unwrap_or((rest, &[]));
+            rest = others;
+            if !apart {
+                let lines = output.lines.get(at..reject.after).unwrap_or_default();
+                self.merged.extend_from_slice(lines);
+                at = reject.after;
+            }
+            self.push_reject(reject, raw, source, apart);
+            if self.merged.len() >= MERGED_BYTES {
+                self.write_merged(outputs)?;
+            }
+        }
+        self.write_merged(outputs)?;
+        self.write_records(output.lines.get(at..).unwrap_or_default(), outputs)
+    }
+
+    /// Writes the lines that rejects are among.
+    fn write_merged(&mut self, outputs: &mut Outputs) -> Result<(), SinkError> {
+        let mut merged = std::mem::take(&mut self.merged);
+        match &mut outputs.rejects {
+            Some(rejects) => rejects.write(&merged)?,
+            None => self.write_records(&merged, outputs)?,
+        }
+        merged.clear();
+        self.merged = merged;
         Ok(())
     }
 
@@ -171,39 +203,25 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    /// Puts the rejects between the lines, each in its place.
-    fn merge(&mut self, output: &Output, source: &str) {
-        self.merged.clear();
-        let mut at = 0;
-        for reject in &output.rejects {
-            self.merged
-                .extend_from_slice(output.lines.get(at..reject.after).unwrap_or_default());
-            at = reject.after;
-            self.push_reject(reject, source, false);
-        }
-        self.merged
-            .extend_from_slice(output.lines.get(at..).unwrap_or_default());
-    }
-
     /// Appends the line of a reject; an oversize one is kept in full only in a file of its own.
-    fn push_reject(&mut self, pending: &PendingReject, source: &str, in_full: bool) {
+    fn push_reject(&mut self, pending: &PendingReject, raw: &[u8], source: &str, in_full: bool) {
         let reject = Reject {
             reason: pending.reason,
             detail: pending.detail,
             source,
             record: self.records + pending.record,
             offset: pending.offset,
-            length: pending.raw.len() as u64,
+            length: pending.length as u64,
         };
         let line = &mut self.merged;
         if pending.reason != RejectReason::Oversize {
-            reject::whole(&reject, &pending.raw, line);
+            reject::whole(&reject, raw, line);
         } else if in_full {
             let mut streamed = Streamed::begin(&reject, line);
-            streamed.raw(&pending.raw, line);
+            streamed.raw(raw, line);
             streamed.end(line);
         } else {
-            reject::cut(&reject, &pending.raw, self.max_record_bytes, line);
+            reject::cut(&reject, raw, self.max_record_bytes, line);
         }
     }
 

@@ -12,7 +12,7 @@ F3  An empty `userIdentity.type` counts as no type; one of a wrong type too.
 F4  "has" (api of CreateHsm and DeleteHsm) is any value but null, whatever its type, the empty string included;
     `clusterId` is asked first, so an event that has both is v2.
 F5  "with rp.hsmType" means a non-empty string.
-F6  "with creationDate" (credential) means one that reads as a time: anything else is absent.
+F6  "with creationDate" (credential) means a non-empty string, whether or not it reads as a time.
 F7  Letters and digits of an "id in a text" are ASCII, on both sides; at least one must follow `KIND-`.
 F8  Kind of a tagged resource: resourceId is searched before resourceArn; in one text the kinds are tried in
     the order printed (cluster, backup, hsm, hapg, client), not by position. Tag operations are the six whose
@@ -28,7 +28,8 @@ F14 "Cut" drops digits of the fraction: 1969-12-31T23:59:59.9999Z is -1 ms, not 
 F15 "Ignoring case" is ASCII.
 F16 ROLE needs the slash after it; ROLE and SESSION are each used when not empty; the first `:assumed-role/` counts.
 F17 `denied_read` has no "otherwise": a denied unknown Delete… with readOnly true gets both denied rows.
-F18 The rows that begin with … continue the row above: a foreign backup needs source_backup_id too;
+F18 In the rows that begin with …, that is the operation of the row above and no more: a foreign backup needs
+    CreateCluster but no source_backup_id (an ARN of another account without `backup-…` is worth no less);
     shared_externally and unreadable_policy need PutResourcePolicy.
 F19 `NotPrincipal` counts when present and not null, also beside a `Principal` (which counts too).
 F20 `Principal` as an array is of an unexpected type: absent. `Effect` is exactly `Allow`.
@@ -511,8 +512,8 @@ def credential_of(ui, kind):
         return "temporary"
     if kind in ("saml_user", "web_identity_user"):
         return "none"
-    started = seconds_of(text(ui, "sessionContext", "attributes", "creationDate"))  # F6
-    if kind in ("root", "iam_user") and started is not None:
+    started = text(ui, "sessionContext", "attributes", "creationDate")  # F6
+    if kind in ("root", "iam_user") and started:
         return "temporary"
     if kind == "aws_account" and (text(ui, "principalId") or "").startswith("AROA"):
         return "temporary"
@@ -798,9 +799,9 @@ def judge_success(verdict, event, top, resource):
         row("cluster_created", LOW, "T1578.002")
         if "source_backup_id" in resource:
             row("cluster_created_from_backup", MEDIUM, "T1578.002")
-            owner = resource.get("source_backup_account")
-            if owner and recipient and owner != recipient:  # F18
-                row("cluster_created_from_foreign_backup", HIGH, "T1578.002")
+        owner = resource.get("source_backup_account")
+        if owner and recipient and owner != recipient:  # F18
+            row("cluster_created_from_foreign_backup", HIGH, "T1578.002")
         if text(rp, "mode") == "NON_FIPS":
             row("non_fips_mode", MEDIUM)
     if name == "CreateHsm":

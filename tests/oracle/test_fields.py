@@ -147,7 +147,8 @@ class Actor(Table):
             ({"type": "AWSService", "accessKeyId": "AKIA1"}, "none"), ({"type": "IAMUser", "accessKeyId": "ASIA1"}, "temporary"), ({"type": "AssumedRole", "accessKeyId": "AKIA1"}, "long_term"),
             ({"type": "AssumedRole"}, "temporary"), ({"type": "FederatedUser", "accessKeyId": "x"}, "temporary"), ({"type": "IdentityCenterUser"}, "temporary"), ({"type": "SAMLUser"}, "none"),
             ({"type": "WebIdentityUser"}, "none"), ({"type": "Root", **created}, "temporary"), ({"type": "IAMUser", **created}, "temporary"), ({"type": "Role", **created}, "unknown"),
-            ({"type": "Root", **session(creationDate="yesterday")}, "unknown"), ({"type": "Root"}, "unknown"), ({"type": "AWSAccount", "principalId": "AROA1:x"}, "temporary"),
+            ({"type": "Root", **session(creationDate="yesterday")}, "temporary"), ({"type": "Root", **session(creationDate="")}, "unknown"), ({"type": "Root", **session(creationDate=5)}, "unknown"),
+            ({"type": "Root"}, "unknown"), ({"type": "AWSAccount", "principalId": "AROA1:x"}, "temporary"),
             ({"type": "AWSAccount", "principalId": "AIDA1"}, "unknown"), ({"type": "IAMUser", "principalId": "AROA1"}, "unknown"), (None, "unknown")])
 
     def test_by_service(self):
@@ -324,6 +325,7 @@ class Severity(unittest.TestCase):
         foreign = f"arn:aws:cloudhsm:r:{OTHER}:backup/backup-1"
         check("high", "cluster_created cluster_created_from_backup cluster_created_from_foreign_backup", "T1578.002", name="CreateCluster", rp={"sourceBackupId": foreign}, recipientAccountId=ME)
         check("medium", "cluster_created cluster_created_from_backup", "T1578.002", name="CreateCluster", rp={"sourceBackupId": foreign})
+        check("high", "cluster_created cluster_created_from_foreign_backup", "T1578.002", name="CreateCluster", rp={"sourceBackupId": f"arn:aws:cloudhsm:r:{OTHER}:x"}, recipientAccountId=ME)
         check("low", "hsm_created", "T1578.002", name="CreateHsm")
         check("high", "destructive_call classic_change", "T1485", name="DeleteHapg")
         check("high", "destructive_call unknown_operation", "T1485", name="DeleteX")

@@ -1,0 +1,192 @@
+//! Nothing is allocated per record once the buffers have grown: the worker as a whole, then the
+//! parts of it that read.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
+use allocation_counter::measure;
+use bytes::BytesMut;
+use hsmtrail::config::{Select, Validate};
+use hsmtrail::decode::EventDecoder;
+use hsmtrail::decode::grammar::RunCheck;
+use hsmtrail::decode::prefilter::Prefilter;
+use hsmtrail::framing::{Batch, BatchContent, InputForm, RecordDecoder};
+use hsmtrail::metrics::RecordOutcome;
+use hsmtrail::pipeline::Limits;
+use hsmtrail::pipeline::worker::{Output, Worker};
+
+use crate::corpus::{Records, Share};
+
+#[path = "../benches/corpus/mod.rs"]
+mod corpus;
+
+/// Records of a small batch; a large one holds twice as many.
+const RECORDS: usize = 300;
+
+/// Later than every event of the corpus.
+const NOW_MS: i64 = 4_000_000_000_000;
+
+/// Allocations of the grammar check's stack, a byte a level, which grows from 8 to at most 128
+/// bytes by doubling and is kept from record to record.
+const STACK: u64 = 5;
+
+/// An invented record with nesting, escapes and every list that an event borrows.
+const RECORD: &str = concat!(
+    r#"{"eventVersion":"1.08","eventSource":"cloudhsm.amazonaws.com","eventName":"CreateHsm","#,
+    r#""userIdentity":{"type":"AssumedRole","arn":"arn:aws:sts::111122223333:assumed-role\/a\/b","#,
+    r#""sessionContext":{"attributes":{"mfaAuthenticated":"true","creationDate":"2017-07-11T03:48:44Z"}}},"#,
+    r#""requestParameters":{"clusterId":"cluster-1234","subnetIds":["a","b","c","d"],"tagKeyList":["\u006b"],"#,
+    r#""tagList":[{"key":"one","value":"x"},{"key":"two","value":"y"}],"policy":"{\"Statement\":[]}"},"#,
+    r#""responseElements":{"hsm":{"eniId":"eni-1"},"cluster":{"hsms":[{},{}]}},"n":[[[[[[[[[[[[0]]]]]]]]]]]]}"#,
+);
+
+/// A record that the tape's parser refuses and the grammar allows.
+const ODD: &str = r#"{"eventName":"a\ud800","requestParameters":{"x":[1e400,{"y":-0}]}}"#;
+
+fn run(records: usize) -> String {
+    let mut bytes = String::new();
+    for at in 0..records {
+        bytes.push_str(if at % 3 == 0 { ODD } else { RECORD });
+        bytes.push_str(if at % 2 == 0 { "\n" } else { "\r\n" });
+    }
+    bytes
+}
+
+/// Where the records of a run are.
+fn frames(bytes: &str) -> impl Iterator<Item = std::ops::Range<usize>> {
+    bytes.lines().map(|line| {
+        let start = line.as_ptr().addr() - bytes.as_ptr().addr();
+        start..start + line.len()
+    })
+}
+
+#[test]
+fn the_counter_counts() {
+    assert_eq!(measure(|| drop(Box::new(0_u8))).count_total, 1);
+}
+
+#[test]
+fn a_worker_allocates_per_batch_not_per_record() {
+    for (share, validate) in [
+        (Share::Mixed, Validate::All),
+        (Share::All, Validate::All),
+        (Share::All, Validate::Matching),
+    ] {
+        for form in [InputForm::Lines, InputForm::Document] {
+            let [small, large] = of_worker(share, form, validate);
+            let case = format!("{share:?}, {form:?}, {validate:?}");
+            assert!(small.allocations <= STACK, "{case}: {small:?}");
+            assert_eq!(small.allocations, large.allocations, "{case}");
+        }
+    }
+}
+
+/// The check cannot go on over records that are not checked: it begins anew behind them.
+#[test]
+fn records_between_unchecked_ones_need_a_stack_each_and_no_more() {
+    for form in [InputForm::Lines, InputForm::Document] {
+        for batch in of_worker(Share::Mixed, form, Validate::Matching) {
+            assert!(batch.allocations <= STACK * batch.checked, "{batch:?}");
+        }
+    }
+}
+
+/// What was seen of one batch.
+#[derive(Debug)]
+struct Seen {
+    allocations: u64,
+    /// Records that may be CloudHSM events.
+    checked: u64,
+}
+
+/// A small batch and a large one, by a worker that has seen a larger one of other records.
+fn of_worker(share: Share, form: InputForm, validate: Validate) -> [Seen; 2] {
+    let mut worker = Worker::new(Limits {
+        select: Select::All,
+        validate,
+        max_record_bytes: 1 << 20,
+        stop_at_reject: false,
+    });
+    let mut output = Output::default();
+    worker.process(batch(share, form, 3 * RECORDS, 1), NOW_MS, &mut output);
+    [RECORDS, 2 * RECORDS].map(|records| {
+        let batch = batch(share, form, records, 2);
+        let allocations = measure(|| worker.process(batch, NOW_MS, &mut output)).count_total;
+        let counts = &output.counts;
+        assert_eq!(counts.read(), records as u64);
+        assert_eq!(counts.records(RecordOutcome::Rejected), 0);
+        assert!(counts.records(RecordOutcome::Enriched) > 0);
+        assert_eq!(
+            counts.records(RecordOutcome::Passed) == 0,
+            share == Share::All
+        );
+        let may_match = |line: &[u8]| Prefilter::new(line).may_match(0..line.len());
+        let lines = output.lines.split(|byte| *byte == b'\n');
+        Seen {
+            allocations,
+            checked: lines.filter(|line| may_match(line)).count() as u64,
+        }
+    })
+}
+
+/// One batch of so many records of the corpus, without the policies, whose decoding allocates.
+fn batch(share: Share, form: InputForm, count: usize, seed: u64) -> Batch {
+    let mut corpus = Records::new(share, seed);
+    let mut records = Vec::new();
+    while records.len() < count {
+        let mut record = String::new();
+        corpus.write(&mut record);
+        if !record.contains("PutResourcePolicy") {
+            records.push(record);
+        }
+    }
+    if form == InputForm::Lines {
+        return Batch {
+            bytes: BytesMut::from((records.join("\n") + "\n").as_bytes()),
+            offset: 0,
+            content: BatchContent::Lines,
+        };
+    }
+    let mut document = BytesMut::from(format!("{{\"Records\":[{}", records.join(",\n")).as_bytes());
+    let batch = RecordDecoder::new(form, 1 << 20)
+        .flush(&mut document)
+        .unwrap();
+    assert!(matches!(&batch.content, BatchContent::Frames(frames) if frames.len() == count));
+    batch
+}
+
+#[test]
+fn decoding_allocates_for_the_first_record_only() {
+    let mut decoder = EventDecoder::new();
+    for record in [RECORD, ODD] {
+        assert!(decoder.decode(record.as_bytes()).is_ok());
+    }
+    for record in [RECORD, ODD, "{}", RECORD] {
+        let allocations = measure(|| assert!(decoder.decode(record.as_bytes()).is_ok()));
+        assert_eq!(allocations.count_total, 0, "{record}");
+    }
+}
+
+#[test]
+fn checking_allocates_per_run_not_per_record() {
+    let count = |records| {
+        let bytes = run(records);
+        let allocations = measure(|| {
+            let mut check = RunCheck::new(bytes.as_bytes());
+            assert!(frames(&bytes).all(|frame| check.check(frame).is_ok()));
+        });
+        allocations.count_total
+    };
+    assert_eq!(count(1000), count(10));
+}
+
+#[test]
+fn filtering_allocates_nothing() {
+    let bytes = run(100);
+    // The searches are prepared once per process.
+    assert!(Prefilter::new(RECORD.as_bytes()).may_match(0..RECORD.len()));
+    let allocations = measure(|| {
+        let mut filter = Prefilter::new(bytes.as_bytes());
+        assert!(frames(&bytes).all(|frame| filter.may_match(frame)));
+    });
+    assert_eq!(allocations.count_total, 0);
+}

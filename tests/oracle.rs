@@ -1,0 +1,105 @@
+//! The program against the oracle in `tests/oracle`: the field reference and the input grammar,
+//! worked out a second time in Python and compared byte for byte.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "helpers of tests"
+)]
+
+use std::io;
+use std::process::Command;
+
+/// Another seed for each form, so that together they see more records.
+const FORMS: [(&str, &str); 5] = [
+    ("ndjson", "101"),
+    ("records", "102"),
+    ("pretty", "103"),
+    ("array", "104"),
+    ("concat", "105"),
+];
+
+#[test]
+fn every_record_of_every_form_is_enriched_as_the_oracle_says() {
+    if !python_is_there() {
+        return;
+    }
+    for (form, seed) in FORMS {
+        compare(&["--form", form, "--seed", seed, "--count", "2000"]);
+    }
+}
+
+/// Differences that touch a doubtful reading of the input grammar are told, but do not count.
+#[test]
+fn damaged_input_is_cut_as_the_oracle_says() {
+    if !python_is_there() {
+        return;
+    }
+    for limit in [
+        &["--seed", "201"][..],
+        &["--seed", "202", "--max-record-bytes", "1024"],
+    ] {
+        let framing = ["--framing", "--count", "500", "--only-clear"];
+        compare(&[&framing, limit].concat());
+    }
+}
+
+#[test]
+fn the_oracle_is_sound() {
+    if !python_is_there() {
+        return;
+    }
+    run(&[
+        "-m",
+        "unittest",
+        "discover",
+        "--start-directory",
+        "tests/oracle",
+    ]);
+}
+
+/// Runs the comparison with the binary of this build.
+fn compare(arguments: &[&str]) {
+    let binary = [
+        "tests/oracle/run",
+        "--binary",
+        env!("CARGO_BIN_EXE_hsmtrail"),
+    ];
+    run(&[&binary, arguments].concat());
+}
+
+fn run(arguments: &[&str]) {
+    let output = python(arguments).output().unwrap();
+    assert!(
+        output.status.success(),
+        "python3 {}:\n{}{}",
+        arguments.join(" "),
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+fn python(arguments: &[&str]) -> Command {
+    let mut python = Command::new("python3");
+    python
+        .args(arguments)
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        // Compiled modules would be left in the source tree.
+        .env("PYTHONDONTWRITEBYTECODE", "1");
+    python
+}
+
+/// Whether the oracle can run here; a message when not.
+fn python_is_there() -> bool {
+    let asked = python(&["-c", "import sys; sys.exit(sys.version_info < (3, 11))"]).status();
+    match asked {
+        Ok(status) if status.success() => return true,
+        Ok(_) => eprintln!("SKIPPED: the oracle needs Python 3.11 or newer"),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            eprintln!("SKIPPED: python3 is not installed (Debian package python3)");
+        }
+        Err(error) => panic!("python3 cannot be started: {error}"),
+    }
+    false
+}

@@ -1,0 +1,102 @@
+//! Bugs that were found once, each by a test named after what went wrong.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "the helpers of tests may fail like the tests themselves"
+)]
+
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use hsmtrail::framing::{InputForm, RecordDecoder};
+use rustix::process::{Pid, Signal, kill_process};
+use tokio_util::codec::Decoder as _;
+
+fn hsmtrail(args: &[&str]) -> Child {
+    Command::new(env!("CARGO_BIN_EXE_hsmtrail"))
+        .args(args)
+        .env_clear()
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+fn terminate(child: &Child) {
+    kill_process(Pid::from_child(child), Signal::TERM).unwrap();
+}
+
+fn wait_until_filled(path: &Path) {
+    while fs::metadata(path).map_or(0, |file| file.len()) == 0 {
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// The file was left with a torn line when the thread of the run had not yet let go of it.
+#[test]
+fn r_rejects_are_whole_lines_after_a_signal_in_an_oversize_record() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("rejects");
+    for _ in 0..200 {
+        let rejects = path.to_str().unwrap();
+        let mut child = hsmtrail(&[
+            "--rejects",
+            rejects,
+            "--max-record-bytes",
+            "1KiB",
+            "--flush-interval",
+            "1ms",
+        ]);
+        let mut stdin = child.stdin.take().unwrap();
+        stdin.write_all(b"{\"a\":\"").unwrap();
+        stdin.write_all(&[b'x'; 5000]).unwrap();
+        wait_until_filled(&path);
+        terminate(&child);
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(0));
+        assert_eq!(fs::read_to_string(&path).unwrap(), "");
+        fs::remove_file(&path).unwrap();
+    }
+}
+
+/// The signals were handled only some time after the first byte had been written.
+#[test]
+fn r_a_signal_right_after_the_first_line_does_not_kill() {
+    for _ in 0..20 {
+        let mut child = hsmtrail(&["--flush-interval", "0ms"]);
+        let mut stdin = child.stdin.take().unwrap();
+        stdin.write_all(b"{}\n").unwrap();
+        let mut line = [0; 3];
+        child
+            .stdout
+            .as_mut()
+            .unwrap()
+            .read_exact(&mut line)
+            .unwrap();
+        terminate(&child);
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(0));
+        assert_eq!(output.stdout, b"");
+    }
+}
+
+/// Each was a batch of its own, and before each the rest of the buffer was searched for its last
+/// line break.
+#[test]
+fn r_documents_in_lines_share_a_batch() {
+    for input in ["{\n\"a\":1}\n", "[\n{}]\n", "{}\n[\n{}]\n"] {
+        let mut decoder = RecordDecoder::new(InputForm::Auto, 1024);
+        let mut buffer = BytesMut::from(format!("{{}}\n{}", input.repeat(1000)).as_bytes());
+        let mut batches = 0;
+        while decoder.decode_eof(&mut buffer).unwrap().is_some() {
+            batches += 1;
+        }
+        assert!(batches <= 3, "{batches} of {input:?}");
+    }
+}
