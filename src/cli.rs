@@ -122,7 +122,7 @@ pub struct Options {
 
     /// Serve Prometheus metrics here; a port alone is on loopback [default: off]
     ///
-    /// The path is /metrics. To be reached from other machines, name the address: 0.0.0.0:9100.
+    /// The path is /metrics. To be reached from other machines, name the address: 0.0.0.0:9798.
     #[arg(long, value_name = "ADDR", value_parser = by(value::LISTEN), help_heading = "Metrics")]
     pub metrics_listen: Option<SocketAddr>,
 
@@ -238,7 +238,7 @@ const EXAMPLES: &str = "\
 Examples:
   gzip -dc *.json.gz | hsmtrail --select cloudhsm
   hsmtrail --output events.ndjson --rejects bad.ndjson --summary trail.json
-  hsmtrail --metrics-listen 9100 --config /etc/hsmtrail.toml
+  hsmtrail --metrics-listen 9798 --config /etc/hsmtrail.toml
 
 A file that is named like a command is given as ./explain.";
 
@@ -250,8 +250,8 @@ Examples:
   Files, with the damaged records set aside and the totals at the end:
     hsmtrail --output events.ndjson --rejects bad.ndjson --summary trail.json more.json
 
-  A service behind a log shipper, with metrics on http://127.0.0.1:9100/metrics:
-    hsmtrail --metrics-listen 9100 --config /etc/hsmtrail.toml
+  A service behind a log shipper, with metrics on http://127.0.0.1:9798/metrics:
+    hsmtrail --metrics-listen 9798 --config /etc/hsmtrail.toml
 
   What an operation means, and what a call of it is worth:
     hsmtrail explain DeleteBackup

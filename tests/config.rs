@@ -128,8 +128,8 @@ const SAMPLES: [Sample; 14] = [
     ("flush_interval", "0", "0", |config| {
         config.flush_interval = Duration::ZERO;
     }),
-    ("metrics_listen", "'[::]:9100'", "[::]:9100", |config| {
-        config.metrics_listen = "[::]:9100".parse().ok();
+    ("metrics_listen", "'[::]:9798'", "[::]:9798", |config| {
+        config.metrics_listen = "[::]:9798".parse().ok();
     }),
     ("metrics_file", "'m.prom'", "m.prom", |config| {
         config.metrics_file = Some("m.prom".into());

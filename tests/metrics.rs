@@ -733,7 +733,7 @@ fn series(name: &str, labels: &[(&str, &str)]) -> String {
 }
 
 fn build() -> [(&'static str, &'static str); 2] {
-    let revision = option_env!("HSMTRAIL_REVISION").unwrap_or("unknown");
+    let revision = option_env!("BUILD_REVISION").unwrap_or("unknown");
     [
         ("version", env!("CARGO_PKG_VERSION")),
         ("revision", revision),

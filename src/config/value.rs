@@ -170,8 +170,8 @@ pub const THREADS: Kind<NonZeroUsize> =
 
 /// An address to listen on.
 pub const LISTEN: Kind<SocketAddr> = Kind::new(
-    "an address to listen on: a port such as 9100 (on the loopback interface), or an IP address \
-     and a port, such as 0.0.0.0:9100 or [::1]:9100",
+    "an address to listen on: a port such as 9798 (on the loopback interface), or an IP address \
+     and a port, such as 0.0.0.0:9798 or [::1]:9798",
     Form::Any,
     listen,
 );
@@ -310,21 +310,21 @@ mod tests {
     #[test]
     fn addresses() {
         for (text, address) in [
-            ("9100", Some("127.0.0.1:9100")),
-            (":9100", Some("127.0.0.1:9100")),
-            ("localhost:9100", Some("127.0.0.1:9100")),
+            ("9798", Some("127.0.0.1:9798")),
+            (":9798", Some("127.0.0.1:9798")),
+            ("localhost:9798", Some("127.0.0.1:9798")),
             ("0", Some("127.0.0.1:0")),
-            ("127.0.0.1:9100", Some("127.0.0.1:9100")),
-            ("0.0.0.0:9100", Some("0.0.0.0:9100")),
-            ("[::1]:9100", Some("[::1]:9100")),
-            ("[::]:9100", Some("[::]:9100")),
+            ("127.0.0.1:9798", Some("127.0.0.1:9798")),
+            ("0.0.0.0:9798", Some("0.0.0.0:9798")),
+            ("[::1]:9798", Some("[::1]:9798")),
+            ("[::]:9798", Some("[::]:9798")),
             ("65536", None),
             ("", None),
             (":", None),
             ("::1", None),
-            ("example.com:9100", None),
+            ("example.com:9798", None),
             ("127.0.0.1", None),
-            ("+9100", None),
+            ("+9798", None),
         ] {
             let expected = address.map(|text| text.parse().unwrap());
             assert_eq!(LISTEN.read(text).ok(), expected, "{text}");

@@ -20,7 +20,7 @@ use crate::enrich::{Outcome, Severity};
 use crate::framing::RejectReason;
 
 /// Set at build time, as there is no repository where a package is built.
-const REVISION: &str = match option_env!("HSMTRAIL_REVISION") {
+const REVISION: &str = match option_env!("BUILD_REVISION") {
     Some(revision) => revision,
     None => "unknown",
 };
