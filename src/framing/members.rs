@@ -35,6 +35,8 @@ pub(super) enum Found {
     Closed,
     /// The next byte is a bracket that closes nothing.
     StrayBracket,
+    /// The next byte begins a value that is no member's: the log file before it was not closed.
+    NextValue,
 }
 
 /// A walk over the members of one object.
@@ -161,6 +163,7 @@ impl Members {
             b'}' => Step::FoundAfter(Found::Closed),
             _ if !self.log_file => Step::FoundBefore(Found::Ordinary),
             b']' => Step::FoundBefore(Found::StrayBracket),
+            b'{' | b'[' => Step::FoundBefore(Found::NextValue),
             _ => self.skip_value(byte),
         }
     }
@@ -374,9 +377,12 @@ mod tests {
     #[test]
     fn a_log_file_stays_one() {
         let mut members = Members::of_log_file();
-        let rest = br#","Records":{},"eventSource":1,2 {"x":[]} :"b","Records":[{"#;
+        let rest = br#","Records":{},"eventSource":1,2 :"b","Records":[{"#;
         assert_eq!(members.advance(rest), (rest.len() - 1, Found::RecordsArray));
         assert_eq!(members.advance(b"]}"), (0, Found::StrayBracket));
+        for rest in [r#",{"a":1}"#, " [{}]", "3{}"] {
+            assert_eq!(members.advance(rest.as_bytes()), (1, Found::NextValue));
+        }
     }
 
     #[test]
