@@ -124,6 +124,7 @@ fn start(config: &Config) -> Result<(Supervisor, Signals), Error> {
         .into_iter()
         .flatten()
         .map(Sink::progress);
+    let bar = progress_bar(config, &outputs.records);
     let supervisor = Supervisor {
         runtime,
         metrics: Arc::new(Metrics::new()),
@@ -132,7 +133,7 @@ fn start(config: &Config) -> Result<(Supervisor, Signals), Error> {
         trigger: Arc::new(trigger),
         signal,
         endpoint_stop: CancellationToken::new(),
-        bar: progress_bar(config),
+        bar,
     };
     Ok((supervisor, signals))
 }
@@ -156,11 +157,11 @@ fn open_outputs(config: &Config, signal: &StopSignal) -> Result<Outputs, SinkErr
     Ok(Outputs { records, rejects })
 }
 
-/// A bar on a terminal when the inputs are files, unless the records go to that terminal too.
-fn progress_bar(config: &Config) -> ProgressBar {
+/// A bar on a terminal when files are read and a file is written: whoever else reads the records
+/// may draw on the same terminal.
+fn progress_bar(config: &Config, records: &Sink) -> ProgressBar {
     let paths: Option<Vec<&Path>> = config.inputs.iter().map(Input::path).collect();
-    let is_shown =
-        io::stderr().is_terminal() && !(config.output.is_none() && io::stdout().is_terminal());
+    let is_shown = io::stderr().is_terminal() && records.id().is_some();
     let Some(paths) = paths.filter(|_| is_shown) else {
         return ProgressBar::hidden();
     };

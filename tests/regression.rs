@@ -28,6 +28,22 @@ fn hsmtrail(args: &[&str]) -> Child {
         .unwrap()
 }
 
+/// What the filter makes of `input`: its output and its exit status.
+fn filtered(input: &str) -> (String, Option<i32>) {
+    let mut child = hsmtrail(&[]);
+    child
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(input.as_bytes())
+        .unwrap();
+    let output = child.wait_with_output().unwrap();
+    (
+        String::from_utf8(output.stdout).unwrap(),
+        output.status.code(),
+    )
+}
+
 fn terminate(child: &Child) {
     kill_process(Pid::from_child(child), Signal::TERM).unwrap();
 }
@@ -99,4 +115,33 @@ fn r_documents_in_lines_share_a_batch() {
         }
         assert!(batches <= 3, "{batches} of {input:?}");
     }
+}
+
+/// Everything behind a log file that lacks its last brace was skipped as if it were a member of
+/// it, uncounted.
+#[test]
+fn r_what_follows_an_unclosed_log_file_is_read() {
+    for (input, rest) in [
+        (r#"{"b":2}"#, "{\"b\":2}\n"),
+        ("\n{\"b\":2}\n", "{\"b\":2}\n"),
+        (r#"{"Records":[{"b":2}]}{"c":3}"#, "{\"b\":2}\n{\"c\":3}\n"),
+        ("\n[\n{\"b\":2}]", "{\"b\":2}\n"),
+        (",\n{\"b\":2}", "{\"b\":2}\n"),
+        ("\"x\"\n{\"b\":2}", "{\"b\":2}\n"),
+        (r#","x":{"b":2},"y":[{}]}{"c":3}"#, "{\"c\":3}\n"),
+    ] {
+        // As the whole source, and as a document in lines.
+        for (before, passed) in [
+            ("{\"Records\":[{\"a\":1}]", "{\"a\":1}\n"),
+            ("{}\n{\n\"Records\":[{\"a\":1}]\n", "{}\n{\"a\":1}\n"),
+        ] {
+            assert_eq!(
+                filtered(&format!("{before}{input}")),
+                (format!("{passed}{rest}"), Some(0)),
+                "{before}{input}"
+            );
+        }
+    }
+    let pretty = "{}\n{\n\"Records\":[]\n{\n\"Records\":[\n{\n}]}\n{\"c\":3}\n";
+    assert_eq!(filtered(pretty).0, "{}\n{}\n{\"c\":3}\n");
 }

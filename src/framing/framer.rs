@@ -293,23 +293,22 @@ impl Framer {
         let Place::LogFile(members) = &mut self.place else {
             return at;
         };
-        let (n, found) = members.advance(bytes.get(at..).unwrap_or_default());
+        let rest = bytes.get(at..).unwrap_or_default();
+        let (n, found) = members.advance(rest);
+        let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t');
+        self.line.only_opens &= rest.iter().take(n).all(is_blank);
         let at = at + n;
         match found {
             Found::NeedMore => {}
             Found::LineBreak => return self.line_break_between(at, frames),
             Found::RecordsArray => {
                 self.place = Place::Records;
-                (self.separated, self.resynced, self.line.only_opens) = (true, false, false);
+                (self.separated, self.resynced) = (true, false);
             }
-            Found::Closed | Found::Ordinary => self.close_to_top(),
-            Found::StrayBracket | Found::NoMember => {
+            Found::Closed | Found::Ordinary | Found::NextValue => self.close_to_top(),
+            Found::StrayBracket => {
                 self.place = Place::Top;
-                let damage = match found {
-                    Found::NoMember => Damage::NoValue,
-                    _ => Damage::StrayBracket,
-                };
-                return self.open(at, State::Damage(damage));
+                return self.open(at, State::Damage(Damage::StrayBracket));
             }
             Found::LineBreakInString => {
                 self.place = Place::Top;
@@ -347,8 +346,10 @@ impl Framer {
     fn next_line(&mut self, line_break: usize) -> usize {
         let next = line_break + 1;
         self.line.start = isize::try_from(next).unwrap_or(isize::MAX);
-        self.line.only_opens = self.is_at_line_start(next);
-        if self.line.only_opens {
+        let at_line_start = self.is_at_line_start(next);
+        // The line may begin a document also when the one before it is only about to close.
+        self.line.only_opens = at_line_start || matches!(self.place, Place::LogFile(_));
+        if at_line_start {
             // What a line may see of the lines before it must not depend on who framed those.
             self.column = 0;
         }
@@ -510,7 +511,7 @@ impl Framer {
                 return at;
             }
             Found::RecordsArray => open.state = State::Object(Scanner::at_depth(2)),
-            Found::Ordinary | Found::StrayBracket | Found::NoMember => {
+            Found::Ordinary | Found::StrayBracket | Found::NextValue => {
                 self.line.only_opens = false;
                 open.state = State::Object(Scanner::at_depth(1));
             }
