@@ -148,6 +148,10 @@ impl Running {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
+    pub(crate) fn out_so_far(&self) -> Vec<u8> {
+        self.out.so_far()
+    }
+
     /// Waits until `is_there` is true of the output so far, and gives it.
     pub(crate) fn wait_for_out(&self, is_there: impl Fn(&[u8]) -> bool) -> Vec<u8> {
         self.out.wait_for("the output", is_there)
