@@ -180,14 +180,11 @@ impl Supervisor {
                 .spawn(move || {
                     let mut progress = |raw_bytes| bar.set_position(raw_bytes);
                     let stop = (&*trigger, &signal);
+                    let result = pipeline::run(&config, &outputs, &metrics, stop, &mut progress);
+                    // Whoever closes the outputs has to be their only holder.
+                    drop(outputs);
                     // Nobody waits any more when the run was given up.
-                    let (Ok(()) | Err(_)) = done.send(pipeline::run(
-                        &config,
-                        &outputs,
-                        &metrics,
-                        stop,
-                        &mut progress,
-                    ));
+                    let (Ok(()) | Err(_)) = done.send(result);
                 })
         };
         if let Err(error) = thread {
@@ -296,7 +293,8 @@ impl Supervisor {
         self.bar.finish_and_clear();
         self.endpoint_stop.cancel();
         self.write_metrics_file(config);
-        self.runtime.shutdown_background();
+        // A reopening that is under way holds the outputs.
+        self.runtime.shutdown_timeout(PATIENCE);
         // Outputs that are still held belong to a run that was given up.
         if let Some(outputs) = Arc::into_inner(self.outputs) {
             let closed = outputs
