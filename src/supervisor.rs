@@ -81,8 +81,8 @@ pub enum Error {
 
 /// Runs the filter to its end.
 pub fn run(config: &Config) -> Ended {
-    let mut supervisor = match start(config) {
-        Ok(supervisor) => supervisor,
+    let (mut supervisor, signals) = match start(config) {
+        Ok(started) => started,
         Err(error) => {
             return Ended {
                 result: Err(error),
@@ -90,7 +90,7 @@ pub fn run(config: &Config) -> Ended {
             };
         }
     };
-    let ended = supervisor.watch(config);
+    let ended = supervisor.watch(config, signals);
     supervisor.close(config, ended)
 }
 
@@ -106,19 +106,27 @@ struct Supervisor {
     bar: ProgressBar,
 }
 
-fn start(config: &Config) -> Result<Supervisor, Error> {
+/// Prepares everything. Signals are handled from here on, which is before anything is written and
+/// after the outputs were opened: opening a FIFO waits for its reader, and only a signal that is
+/// not handled ends that.
+fn start(config: &Config) -> Result<(Supervisor, Signals), Error> {
     let (trigger, signal) = stop_pair()?;
     let outputs = open_outputs(config, &signal)?;
     let progress = [Some(&outputs.records), outputs.rejects.as_ref()]
         .into_iter()
         .flatten()
         .map(Sink::progress);
-    Ok(Supervisor {
-        runtime: Builder::new_multi_thread()
-            .worker_threads(1)
-            .thread_name("runtime")
-            .enable_all()
-            .build()?,
+    let runtime = Builder::new_multi_thread()
+        .worker_threads(1)
+        .thread_name("runtime")
+        .enable_all()
+        .build()?;
+    let signals = {
+        let _context = runtime.enter();
+        Signals::new()?
+    };
+    let supervisor = Supervisor {
+        runtime,
         metrics: Arc::new(Metrics::new()),
         progress: progress.collect(),
         outputs: Arc::new(Mutex::new(outputs)),
@@ -126,7 +134,8 @@ fn start(config: &Config) -> Result<Supervisor, Error> {
         signal,
         endpoint_stop: CancellationToken::new(),
         bar: progress_bar(config),
-    })
+    };
+    Ok((supervisor, signals))
 }
 
 /// Opens what is written; no input may be among it.
@@ -166,7 +175,7 @@ fn progress_bar(config: &Config) -> ProgressBar {
 
 impl Supervisor {
     /// Starts the threads of the data path and waits for their end, or gives them up.
-    fn watch(&mut self, config: &Config) -> Ended {
+    fn watch(&mut self, config: &Config, signals: Signals) -> Ended {
         let (done, ended) = oneshot::channel();
         let thread = {
             let config = config.clone();
@@ -193,23 +202,16 @@ impl Supervisor {
                 by: None,
             };
         }
-        self.runtime.block_on(self.watch_signals(config, ended))
+        self.runtime
+            .block_on(self.watch_signals(config, signals, ended))
     }
 
     async fn watch_signals(
         &self,
         config: &Config,
+        mut signals: Signals,
         mut ended: oneshot::Receiver<Result<Summary, pipeline::Error>>,
     ) -> Ended {
-        let mut signals = match Signals::new() {
-            Ok(signals) => signals,
-            Err(error) => {
-                return Ended {
-                    result: Err(error.into()),
-                    by: None,
-                };
-            }
-        };
         self.serve_metrics(config).await;
         let mut metrics_file = interval(METRICS_FILE_INTERVAL);
         let mut by = None;
