@@ -11,6 +11,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use rustix::io::ioctl_fionread;
 use rustix::process::{Pid, kill_process};
 
 pub(crate) use rustix::process::Signal;
@@ -118,6 +119,12 @@ impl Running {
     /// Writes to stdin and leaves it open. A process that takes no more is no error here.
     pub(crate) fn write(&mut self, bytes: impl AsRef<[u8]>) {
         write(self.stdin.as_mut().unwrap(), bytes.as_ref());
+    }
+
+    /// Waits until everything that was written to stdin has been read.
+    pub(crate) fn wait_until_read(&self) {
+        let stdin = self.stdin.as_ref().unwrap();
+        wait_until("the last byte", || ioctl_fionread(stdin).unwrap() == 0);
     }
 
     /// Writes all of `bytes` to stdin from a thread, then closes it.

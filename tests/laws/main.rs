@@ -23,3 +23,5 @@ mod law_05_locality;
 mod law_06_memory;
 mod law_07_linear_time;
 mod law_08_latency;
+mod law_09_whole_lines;
+mod law_10_no_panic;
