@@ -295,7 +295,8 @@ impl Supervisor {
         self.bar.finish_and_clear();
         self.endpoint_stop.cancel();
         self.write_metrics_file(config);
-        self.runtime.shutdown_background();
+        // A reopening that is under way holds the outputs.
+        self.runtime.shutdown_timeout(PATIENCE);
         // Outputs that are still held belong to a run that was given up.
         if let Some(outputs) = Arc::into_inner(self.outputs) {
             let closed = outputs

@@ -11,6 +11,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use rustix::io::ioctl_fionread;
 use rustix::process::{Pid, kill_process};
 
 pub(crate) use rustix::process::Signal;
@@ -120,6 +121,12 @@ impl Running {
         write(self.stdin.as_mut().unwrap(), bytes.as_ref());
     }
 
+    /// Waits until everything that was written to stdin has been read.
+    pub(crate) fn wait_until_read(&self) {
+        let stdin = self.stdin.as_ref().unwrap();
+        wait_until("the last byte", || ioctl_fionread(stdin).unwrap() == 0);
+    }
+
     /// Writes all of `bytes` to stdin from a thread, then closes it.
     pub(crate) fn feed(&mut self, bytes: Vec<u8>) {
         self.feed_by(move |stdin| {
@@ -146,6 +153,10 @@ impl Running {
 
     pub(crate) fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    pub(crate) fn out_so_far(&self) -> Vec<u8> {
+        self.out.so_far()
     }
 
     /// Waits until `is_there` is true of the output so far, and gives it.

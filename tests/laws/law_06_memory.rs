@@ -1,1 +1,177 @@
-//! x.
+//! Memory: bounded, whatever the input. The peak is the kernel's own figure.
+
+#![cfg(target_os = "linux")]
+
+use std::fs;
+use std::process::Stdio;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::{available_parallelism, sleep};
+use std::time::Duration;
+
+use crate::binary::{Running, hsmtrail, write};
+use crate::input::{gzip, other};
+
+const MB: usize = 1 << 20;
+
+/// More than the bound, and as much as a build without optimisation gets through in seconds.
+const STREAM: usize = if cfg!(debug_assertions) {
+    64 * MB
+} else {
+    400 * MB
+};
+
+/// Enough to be noticed against [`SHORT`], should it be held.
+const LONG: usize = 10 * MB;
+
+/// Enough for every buffer to have grown.
+const SHORT: usize = 2 * MB;
+
+/// What a run may take: 40 MiB for two workers.
+fn bound() -> usize {
+    24 * MB + 8 * MB * available_parallelism().unwrap().get()
+}
+
+/// The most memory that `running` has had so far.
+fn peak(running: &Running) -> usize {
+    let status = fs::read_to_string(format!("/proc/{}/status", running.pid())).unwrap();
+    let line = status
+        .lines()
+        .find(|line| line.starts_with("VmHWM:"))
+        .unwrap();
+    let kib: usize = line.split_whitespace().nth(1).unwrap().parse().unwrap();
+    kib * 1024
+}
+
+/// Streams `start`, then `unit` until `length` bytes, then `end`; gives the peak.
+fn stream(args: &[&str], [start, unit, end]: [&str; 3], length: usize, code: i32) -> usize {
+    let mut running = Running::start_with_stdout(hsmtrail(args), Stdio::null());
+    let piece = unit.repeat(MB.div_ceil(unit.len()));
+    running.write(start);
+    for _ in 0..length.div_ceil(piece.len()) {
+        running.write(&piece);
+    }
+    running.write(end);
+    let peak = peak(&running);
+    let done = running.finish();
+    assert_eq!(
+        (done.code, done.err.as_str()),
+        (Some(code), ""),
+        "{args:?}, {start}{unit:.40}…"
+    );
+    peak
+}
+
+/// Checks that five times the input takes hardly more memory, and not too much.
+fn check(args: &[&str], input: [&str; 3], code: i32) {
+    let [short, long] = [SHORT, LONG].map(|length| stream(args, input, length, code));
+    assert!(
+        long < short + (LONG - SHORT) / 2 && long < bound(),
+        "{args:?}, {:.60}… takes {} MiB, and if long {} MiB",
+        input.concat(),
+        short / MB,
+        long / MB
+    );
+}
+
+#[test]
+fn a_document_on_one_line_is_streamed() {
+    let record = other(1).replace('{', &format!("{{\"pad\":\"{}\",", "x".repeat(1000))) + ",";
+    let peak = stream(&[], ["{\"Records\":[", &record, "{}]}"], STREAM, 0);
+    assert!(peak < bound(), "{} MiB", peak / MB);
+}
+
+#[test]
+fn a_record_that_is_too_long_is_not_held() {
+    let peak = stream(&[], ["{\"a\":\"", "xxxxxxxx", "\"}\n"], STREAM, 1);
+    assert!(peak < bound(), "{} MiB", peak / MB);
+    for args in [["--on-reject", "drop"], ["--rejects", "/dev/null"]] {
+        check(&args, ["{\"a\":\"", "xxxxxxxx", "\"}\n"], 1);
+    }
+    check(&[], ["{\"Records\":[[", "{},", "{}]]}"], 1);
+    check(&[], ["{\"", "xxxxxxxx", "\":1}"], 1);
+    check(&[], ["{}\n{\"never\":\"closed ", "\\\"", ""], 1);
+}
+
+#[test]
+fn deep_nesting_is_not_held() {
+    for unit in ["[", "{\"a\":", "{\"Records\":[["] {
+        check(&[], ["", unit, ""], 1);
+    }
+    check(&[], ["{}\n", "[", "\n{}"], 1);
+}
+
+#[test]
+fn what_is_no_record_is_not_held() {
+    for (start, end) in [("", ""), ("{}\n", "{}"), ("{\"Records\":[", "]}")] {
+        check(&[], [start, " ", end], 0);
+    }
+    check(&[], ["", "\n\r\n", "{}"], 0);
+    check(
+        &[],
+        ["{\"Records\":[{}],\"skipped\":[", "\"text\",", "0]}"],
+        0,
+    );
+    check(&[], ["{\"a\":\n", " ", "1}"], 1);
+}
+
+/// The worst in bytes out for bytes in: each value of one byte is a reject.
+#[test]
+fn many_rejects_are_not_held() {
+    // What is kept of each beside its bytes is many times its length.
+    let bound = 3 * bound();
+    for (args, input) in [
+        (&["--on-reject", "drop"][..], ["[", "1,", "1]"]),
+        (&["--on-reject", "drop"], ["[", "[],", "1]"]),
+        (&[], ["[", "1,", "1]"]),
+        (&[], ["", "1\n", ""]),
+    ] {
+        let peak = stream(args, input, MB, 1);
+        assert!(peak < bound, "{args:?}, {input:?}: {} MiB", peak / MB);
+    }
+}
+
+/// Eight times the data, out of hardly more bytes, takes no more memory.
+#[test]
+fn a_gzip_bomb_is_streamed() {
+    let [small, large] = [1, 8].map(|size| {
+        let mut running = Running::start_with_stdout(hsmtrail::<&str>([]), Stdio::null());
+        running.write(gzip(vec![b' '; size * MB]));
+        let peak = peak(&running);
+        assert_eq!(running.finish().code, Some(0));
+        peak
+    });
+    assert!(
+        large < small + 3 * MB,
+        "{} and {} MiB",
+        small / MB,
+        large / MB
+    );
+}
+
+/// A reader that takes nothing makes the filter take nothing more.
+#[test]
+fn a_slow_reader_holds_the_input_back() {
+    let (_reader, writer) = std::io::pipe().unwrap();
+    let mut running = Running::start_with_stdout(hsmtrail::<&str>([]), writer.into());
+    let taken = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&taken);
+    let piece = format!("{}\n", other(1)).repeat(1000);
+    running.feed_by(move |stdin| {
+        while write(stdin, piece.as_bytes()) {
+            counter.fetch_add(piece.len(), Ordering::Relaxed);
+        }
+    });
+    let mut before = usize::MAX;
+    while taken.load(Ordering::Relaxed) != before {
+        before = taken.load(Ordering::Relaxed);
+        sleep(Duration::from_millis(300));
+    }
+    let peak = peak(&running);
+    assert!(
+        before < bound() && peak < bound(),
+        "{} and {} MiB",
+        before / MB,
+        peak / MB
+    );
+}

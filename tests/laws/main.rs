@@ -20,3 +20,8 @@ mod law_02_count;
 mod law_03_order;
 mod law_04_determinism;
 mod law_05_locality;
+mod law_06_memory;
+mod law_07_linear_time;
+mod law_08_latency;
+mod law_09_whole_lines;
+mod law_10_no_panic;
