@@ -22,10 +22,10 @@ const STREAM: usize = if cfg!(debug_assertions) {
 };
 
 /// Enough to be noticed against [`SHORT`], should it be held.
-const LONG: usize = 10 * MB;
+const LONG: usize = 24 * MB;
 
 /// Enough for every buffer to have grown.
-const SHORT: usize = 2 * MB;
+const SHORT: usize = 4 * MB;
 
 /// What a run may take: 40 MiB for two workers.
 fn bound() -> usize {
