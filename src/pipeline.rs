@@ -122,10 +122,8 @@ pub fn run(
             .spawn_scoped(scope, move || reader.read_all(to_workers, progress))
             .map_err(Error::Thread)?;
         let written = Writer::new(config, outputs, metrics).write_all(from_workers);
-        if written.as_ref().map_or(true, |written| written.stopped) {
-            // The reader may wait for input that nobody can write any more.
-            trigger.stop();
-        }
+        // The reader may wait for input that nobody will write any more.
+        trigger.stop();
         let read = reading.join().map_err(|_| Error::Fault("reader"))?;
         for thread in working {
             thread.join().map_err(|_| Error::Fault("worker"))?;

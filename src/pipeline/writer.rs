@@ -64,8 +64,6 @@ pub(super) struct Written {
     pub(super) counts: Counts,
     /// Bytes written to the output.
     pub(super) bytes: u64,
-    /// The run ends with the reject just written.
-    pub(super) stopped: bool,
 }
 
 /// The writer's view of a run.
@@ -107,7 +105,6 @@ impl<'a> Writer<'a> {
             written: Written {
                 counts: Counts::new(),
                 bytes: 0,
-                stopped: false,
             },
         }
     }
@@ -131,7 +128,6 @@ impl<'a> Writer<'a> {
             if self.on_reject == OnReject::Stop
                 && done.output.counts.records(RecordOutcome::Rejected) > 0
             {
-                self.written.stopped = true;
                 break;
             }
             // A worker that has ended needs no buffers.
