@@ -154,6 +154,14 @@ fn open_outputs(config: &Config, signal: &StopSignal) -> Result<Outputs, SinkErr
         Some(path) => Some(Sink::create(path, Access::Owner, &taken)?),
         None => None,
     };
+    taken.extend(rejects.as_ref().and_then(Sink::id));
+    // It is replaced without being opened, so nothing else would notice another spelling of a path.
+    if let Some(path) = &config.metrics_file
+        && FileId::of_path(path).is_some_and(|id| taken.contains(&id))
+    {
+        let name = path.display().to_string();
+        return Err(SinkError::SameFile { name });
+    }
     Ok(Outputs { records, rejects })
 }
 
