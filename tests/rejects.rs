@@ -261,8 +261,8 @@ const IN_DOCUMENTS: &[Case<'_>] = &[
     ),
     (
         b"{\"Records\":[\n{}],\n{\"a\":1},\n{}]}",
-        &["{}", "{}"],
-        &[(Malformed, NoValue, 2, 18, b"{\"a\":1},")],
+        &["{}", "{\"a\":1}", "{}"],
+        &[(Malformed, NoValue, 3, 25, b",")],
     ),
     (
         b"{\n\"a\":1}\nnul\n",
