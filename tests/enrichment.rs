@@ -11,6 +11,7 @@
 )]
 
 use std::collections::BTreeSet;
+use std::sync::LazyLock;
 
 use hsmtrail::encode;
 use hsmtrail::enrich::actor::{ActorKind, Credential, IssuerKind};
@@ -22,6 +23,8 @@ use hsmtrail::event::{
     Event, Identity, Policy, Request, Response, ResponseBackup, ResponseCluster,
     ResponseDestinationBackup, ResponseHsm, Session,
 };
+use hsmtrail::schema;
+use jsonschema::Validator;
 use serde_json::{Value, json};
 
 /// What a rule is called, an event, and by JSON pointer what must be there; null: nothing.
@@ -1125,8 +1128,18 @@ fn line(event: &Event<'_>, record: &str) -> String {
 fn object(event: &Event<'_>) -> Value {
     let mut record: Value = serde_json::from_str(&line(event, "{\"a\":1}")).expect("JSON");
     assert_eq!(record["a"], 1);
-    record["cloudhsm"].take()
+    let object = record["cloudhsm"].take();
+    if let Err(error) = SCHEMA.validate(&object) {
+        panic!("{object} is not of the schema: {error}");
+    }
+    object
 }
+
+/// Every object that these tests produce keeps to it.
+static SCHEMA: LazyLock<Validator> = LazyLock::new(|| {
+    let schema = serde_json::from_str(schema::TEXT).expect("JSON");
+    jsonschema::draft202012::new(&schema).expect("a schema")
+});
 
 fn all<const N: usize>(words: [&str; N]) -> BTreeSet<String> {
     let set: BTreeSet<_> = words.map(str::to_owned).into();

@@ -8,8 +8,12 @@
     reason = "helpers of tests"
 )]
 
+use std::fs;
 use std::io;
 use std::process::Command;
+
+use hsmtrail::schema;
+use serde_json::Value;
 
 /// Another seed for each form, so that together they see more records.
 const FORMS: [(&str, &str); 5] = [
@@ -43,6 +47,50 @@ fn damaged_input_is_cut_as_the_oracle_says() {
         let framing = ["--framing", "--count", "500", "--only-clear"];
         compare(&[&framing, limit].concat());
     }
+}
+
+/// The oracle's records are odd in every way; what they gain keeps to the schema all the same.
+#[test]
+fn every_object_keeps_to_the_schema() {
+    if !python_is_there() {
+        return;
+    }
+    let records = python(&[
+        "tests/oracle/generate.py",
+        "--seed",
+        "301",
+        "--count",
+        "3000",
+    ])
+    .output()
+    .unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("records.ndjson");
+    fs::write(&path, records.stdout).unwrap();
+    let done = Command::new(env!("CARGO_BIN_EXE_hsmtrail"))
+        .args(["--select", "cloudhsm"])
+        .arg(&path)
+        .output()
+        .unwrap();
+    let schema = serde_json::from_str(schema::TEXT).unwrap();
+    let validator = jsonschema::draft202012::new(&schema).unwrap();
+    let mut objects = 0;
+    for line in done.stdout.split(|&byte| byte == b'\n') {
+        // The member stands at the end; what is before it need not be to serde_json's liking.
+        let mark = br#","cloudhsm":{"version":1,"#;
+        let Some(at) = memchr::memmem::rfind(line, mark) else {
+            continue;
+        };
+        let object = line
+            .get(at + br#","cloudhsm":"#.len()..line.len() - 1)
+            .unwrap();
+        let object: Value = serde_json::from_slice(object).unwrap();
+        if let Err(error) = validator.validate(&object) {
+            panic!("{object} is not of the schema: {error}");
+        }
+        objects += 1;
+    }
+    assert!(objects > 1000, "only {objects} objects");
 }
 
 #[test]
