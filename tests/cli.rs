@@ -5,6 +5,7 @@
     clippy::unwrap_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::string_slice,
     clippy::print_stderr,
     reason = "a test fails by panicking"
 )]
@@ -146,7 +147,7 @@ fn a_source_that_fails_ends_alone() {
     let done = place.run(&["--on-reject", "drop", "bad"], "");
     check(&done, 1, "", "");
     // What nobody may read.
-    fs::set_permissions(place.path("a"), fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(place.path("a"), fs::Permissions::from_mode(0o000)).unwrap();
     if fs::read(place.path("a")).is_err() {
         check(
             &place.run(&["a"], ""),
@@ -478,15 +479,15 @@ fn metrics_are_served_while_it_runs() {
             .find_map(|line| line.strip_prefix(name))
             .unwrap()
             .trim();
-        line.parse::<f64>().unwrap()
+        line.parse::<u64>().unwrap()
     };
     let enriched = "hsmtrail_records_total{outcome=\"enriched\"}";
-    assert!(series(enriched) == 0.0);
+    assert_eq!(series(enriched), 0);
     running.write(cloudhsm(1) + "\n");
     running.wait_for_out(|out| out.ends_with(b"\n"));
     // It is counted right after it was written.
-    wait_until("the count", || series(enriched) > 0.0);
-    assert!(series(enriched) == 1.0);
+    wait_until("the count", || series(enriched) > 0);
+    assert_eq!(series(enriched), 1);
     assert_eq!(
         http::request(address, "GET", "/healthz").unwrap().status,
         200
@@ -640,6 +641,36 @@ fn stderr_is_silent_when_all_is_well() {
 
 // Where options come from.
 
+/// How many lines come out of four records of which the second is rejected.
+const EMIT: usize = 4;
+const DROP: usize = 3;
+const STOP: usize = 2;
+
+/// What is typed, what is in the environment, and what comes of it.
+type Given<'a> = (&'a [&'a str], Option<(&'a str, &'a str)>, usize);
+
+const PRECEDENCE: [Given<'_>; 7] = [
+    (&[], None, EMIT),
+    (&["-c", "drop.toml"], None, DROP),
+    (
+        &["--config", "drop.toml"],
+        Some(("ON_REJECT", "stop")),
+        STOP,
+    ),
+    (&[], Some(("ON_REJECT", "drop")), DROP),
+    (&[], Some(("CONFIG", "drop.toml")), DROP),
+    (
+        &["-c", "drop.toml", "--on-reject", "emit"],
+        Some(("ON_REJECT", "stop")),
+        EMIT,
+    ),
+    (
+        &["-c", "stop.toml", "-o", "-"],
+        Some(("SELECT", "all")),
+        STOP,
+    ),
+];
+
 #[test]
 fn options_come_from_the_command_line_the_environment_and_a_file() {
     let place = Place::with(&[
@@ -649,35 +680,61 @@ fn options_come_from_the_command_line_the_environment_and_a_file() {
             b"# a comment\non_reject = \"stop\"\noutput = \"from-file\"\n",
         ),
     ]);
-    // How many lines come out of two rejects with a record between them.
-    let cases: [(&[&str], &[(&str, &str)], usize); 7] = [
-        (&[], &[], 3),
-        (&["-c", "drop.toml"], &[], 1),
-        (&["--config", "drop.toml"], &[("ON_REJECT", "stop")], 1),
-        (&[], &[("ON_REJECT", "drop")], 1),
-        (&[], &[("CONFIG", "drop.toml")], 1),
-        (
-            &["-c", "drop.toml", "--on-reject", "emit"],
-            &[("ON_REJECT", "stop")],
-            3,
-        ),
-        (&["-c", "stop.toml", "-o", "-"], &[("ON_REJECT", "drop")], 1),
-    ];
-    for (args, variables, lines) in cases {
+    for (args, variable, lines) in PRECEDENCE {
         let mut command = hsmtrail(args);
         command.current_dir(place.0.path());
-        for (name, value) in variables {
-            command.env(format!("HSMTRAIL_{name}"), value);
-        }
-        let done = run_command(command, "{bad}\n{}\n17\n");
+        command.envs(variable.map(|(name, value)| (format!("HSMTRAIL_{name}"), value)));
+        let done = run_command(command, "{}\n{bad}\n{}\n{}\n");
         assert_eq!(
             (done.code, done.lines().len()),
             (Some(1), lines),
-            "{args:?} {variables:?}"
+            "{args:?} {variable:?}"
         );
     }
     assert!(!place.path("from-file").exists());
 }
+
+/// What is typed, and a part of what is told about it.
+const MISTAKES: [(&[&str], &str); 14] = [
+    (&["--ouput", "x"], "--output"),
+    (&["--on-reject", "emitt"], "emit"),
+    (&["--select", "hsm"], "[possible values: all, cloudhsm]"),
+    (
+        &["--workers", "0"],
+        "it takes a whole number from 1 to 1024",
+    ),
+    (
+        &["--workers", "two"],
+        "it takes a whole number from 1 to 1024",
+    ),
+    (
+        &["--max-record-bytes", "1"],
+        "it takes a size from 1KiB to 1GiB",
+    ),
+    (
+        &["--flush-interval", "2h"],
+        "it takes a duration from 0 to 1h",
+    ),
+    (
+        &["--metrics-listen", "x"],
+        "it takes an address to listen on",
+    ),
+    (&["--metrics-file", "m.txt"], "`.prom`"),
+    (
+        &["-c", "typo.toml"],
+        "typo.toml:3: `worker` is no option; did you mean `workers`?",
+    ),
+    (
+        &["-c", "value.toml"],
+        "value.toml:1: workers is `0`, but takes a whole number",
+    ),
+    (&["-c", "broken.toml"], "broken.toml:1: not valid TOML"),
+    (
+        &["-c", "missing.toml"],
+        "cannot read the config file missing.toml",
+    ),
+    (&["explain", "DeleteHms"], "did you mean DeleteHsm?"),
+];
 
 /// Each is told on one line or with clap's hint, with exit status 2, before anything is touched.
 #[test]
@@ -688,47 +745,7 @@ fn mistakes_are_usage_errors() {
         ("value.toml", b"workers = 0\n"),
         ("broken.toml", b"workers = \n"),
     ]);
-    let cases: [(&[&str], &str); 14] = [
-        (&["--ouput", "x"], "--output"),
-        (&["--on-reject", "emitt"], "emit"),
-        (&["--select", "hsm"], "[possible values: all, cloudhsm]"),
-        (
-            &["--workers", "0"],
-            "it takes a whole number from 1 to 1024",
-        ),
-        (
-            &["--workers", "two"],
-            "it takes a whole number from 1 to 1024",
-        ),
-        (
-            &["--max-record-bytes", "1"],
-            "it takes a size from 1KiB to 1GiB",
-        ),
-        (
-            &["--flush-interval", "2h"],
-            "it takes a duration from 0 to 1h",
-        ),
-        (
-            &["--metrics-listen", "x"],
-            "it takes an address to listen on",
-        ),
-        (&["--metrics-file", "m.txt"], "`.prom`"),
-        (
-            &["-c", "typo.toml"],
-            "typo.toml:3: `worker` is no option; did you mean `workers`?",
-        ),
-        (
-            &["-c", "value.toml"],
-            "value.toml:1: workers is `0`, but takes a whole number",
-        ),
-        (&["-c", "broken.toml"], "broken.toml:1: not valid TOML"),
-        (
-            &["-c", "missing.toml"],
-            "cannot read the config file missing.toml",
-        ),
-        (&["explain", "DeleteHms"], "did you mean DeleteHsm?"),
-    ];
-    for (args, told) in cases {
+    for (args, told) in MISTAKES {
         let output: &[&str] = if args[0] == "explain" {
             &[]
         } else {

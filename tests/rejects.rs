@@ -5,6 +5,7 @@
     clippy::unwrap_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::string_slice,
     reason = "a test fails by panicking"
 )]
 
@@ -433,7 +434,7 @@ fn a_record_that_is_too_long() {
                 let cut = (0..=limit)
                     .rfind(|&at| record.is_char_boundary(at))
                     .unwrap();
-                let raw = record[..cut].as_bytes();
+                let raw = &record.as_bytes()[..cut];
                 let expected = format!(
                     "{},\"length\":{length},\"raw\":{},\"cut\":true}}}}",
                     head("stdin", (Oversize, TooLong, 2, before.len(), raw)),
@@ -535,7 +536,7 @@ fn places_are_those_of_each_source() {
     fs::write(dir.path().join("a"), format!("{long}{{bad}}\n{long}17\n")).unwrap();
     fs::write(
         dir.path().join("b"),
-        gzip(format!("{{\"Records\":[{{}},{{bad}},{{}}]}}\n17")),
+        gzip("{\"Records\":[{},{bad},{}]}\n17"),
     )
     .unwrap();
     fs::write(

@@ -17,7 +17,7 @@ use rustix::process::{Pid, kill_process};
 pub(crate) use rustix::process::Signal;
 
 /// Long enough for a busy machine, short enough for a test that hangs.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// How often a test looks again for what it waits for.
 const LOOK: Duration = Duration::from_millis(2);

@@ -9,8 +9,12 @@ const RECORDS: usize = 30_000;
 /// Every third of CloudHSM, every seventh much longer than the others.
 fn records() -> Vec<String> {
     let record = |n: usize| {
-        let record = if n % 3 == 0 { cloudhsm(n) } else { other(n) };
-        let pad = if n % 7 == 0 {
+        let record = if n.is_multiple_of(3) {
+            cloudhsm(n)
+        } else {
+            other(n)
+        };
+        let pad = if n.is_multiple_of(7) {
             "x".repeat(n % 500)
         } else {
             String::new()

@@ -193,74 +193,84 @@ fn values_that_are_no_objects_cost_themselves() {
     }
 }
 
+/// The forms that come to the same when a bracket or a quote is missing.
+const COLUMNS: [&[Form]; 6] = [
+    &[Ndjson, PrettyBackToBack],
+    &[PrettyLogFile, PrettyArray, ArrayOfLines],
+    &[LogFiles],
+    &[LogFile],
+    &[Array],
+    &[BackToBack],
+];
+
+const LOST: &str = "0 1 !malformed 3 4";
+const LOST_TWICE: &str = "0 1 !malformed !malformed 3 4";
+const LOST_BY_WORD: &str = "0 1 !malformed !malformed !malformed 3 4";
+
+/// Closing brackets are counted, not paired: where one is missing, the next one takes its place.
+const CLOSER_MISSING: [&str; 6] = [
+    LOST,
+    LOST,
+    LOST_TWICE,
+    "0 1 !malformed !malformed",
+    "0 1 !malformed !truncated",
+    "0 1 !truncated",
+];
+
+const STRING_OPEN: [&str; 6] = [
+    LOST,
+    LOST,
+    LOST,
+    "0 1 !malformed",
+    "0 1 !truncated",
+    "0 1 !truncated",
+];
+
+const CLOSED_TWICE: [&str; 6] = [
+    "0 1 2 !malformed 3 4",
+    "0 1 2 !malformed 3 4",
+    "0 1 2 !malformed 3 4",
+    "0 1 2 !malformed",
+    "0 1 2 !malformed",
+    "0 1 2 !malformed",
+];
+
+const NOT_OPENED: [&str; 6] = [
+    "0 1 !not_an_object !malformed 3 4",
+    "0 1 !not_an_object !malformed 3 4",
+    "0 1 !not_an_object !malformed 3 4",
+    "0 1 !not_an_object !malformed",
+    "0 1 !not_an_object !malformed",
+    "0 1 !not_an_object !malformed",
+];
+
+/// In an array each word is a value of its own.
+const WORDS: [&str; 6] = [
+    LOST,
+    LOST_BY_WORD,
+    LOST_BY_WORD,
+    LOST_BY_WORD,
+    LOST_BY_WORD,
+    "0 1 !malformed",
+];
+
 /// Damage that leaves something open or closes too much costs up to where framing resumes.
 #[test]
 fn other_damage_costs_up_to_where_framing_resumes() {
-    /// The forms that come to the same, in the order of the columns of the table.
-    const COLUMNS: [&[Form]; 6] = [
-        &[Ndjson, PrettyBackToBack],
-        &[PrettyLogFile, PrettyArray, ArrayOfLines],
-        &[LogFiles],
-        &[LogFile],
-        &[Array],
-        &[BackToBack],
-    ];
-    // Closing brackets are counted, not paired: where one is missing, the next one takes its place.
-    let (one, two, three) = (
-        "0 1 !malformed 3 4",
-        "!malformed 3 4",
-        "!malformed !malformed 3 4",
-    );
-    let (passed, no_start) = ("0 1 2 !malformed 3 4", "0 1 !not_an_object !malformed 3 4");
-    let closer_missing = [
-        one,
-        one,
-        &format!("0 1 !malformed {two}"),
-        "0 1 !malformed !malformed",
-        "0 1 !malformed !truncated",
-        "0 1 !truncated",
-    ];
-    let string_open = [
-        one,
-        one,
-        one,
-        "0 1 !malformed",
-        "0 1 !truncated",
-        "0 1 !truncated",
-    ];
-    let rest = |expected| [expected; 3];
-    let closed_twice = [
-        passed,
-        passed,
-        passed,
-        "0 1 2 !malformed",
-        "0 1 2 !malformed",
-        "0 1 2 !malformed",
-    ];
-    let words = format!("0 1 !malformed {three}");
     let cases: [(&[u8], [&str; 6]); 10] = [
         (
             b"{\n\t\"n\":2,\n\t\"o\":{\n\t\t\"a\":1\n\t}",
-            closer_missing,
+            CLOSER_MISSING,
         ),
-        (b"{\n\t\"o\":{\n\t\t\"a\":1,\n\t\"n\":2\n}", closer_missing),
-        (b"{\n\t\"n\":2,\n\t\"a\":[\n\t\t{}\n}", closer_missing),
-        (b"{", closer_missing),
-        (b"{\n\t\"n\":2,\n\t\"a", string_open),
-        (b"{\n\t\"n\":2,\n\t\"a\":\"\\", string_open),
-        (b"{\n\t\"n\":2,\n\t\"a:\"x\"\n}", string_open),
-        (b"{\n\t\"n\":2\n}}", closed_twice),
-        (
-            b"\n\t\"n\":2\n}",
-            [rest(no_start), rest("0 1 !not_an_object !malformed")]
-                .concat()
-                .try_into()
-                .unwrap(),
-        ),
-        (
-            b"<134>host app: hello",
-            [one, &words, &words, &words, &words, "0 1 !malformed"],
-        ),
+        (b"{\n\t\"o\":{\n\t\t\"a\":1,\n\t\"n\":2\n}", CLOSER_MISSING),
+        (b"{\n\t\"n\":2,\n\t\"a\":[\n\t\t{}\n}", CLOSER_MISSING),
+        (b"{", CLOSER_MISSING),
+        (b"{\n\t\"n\":2,\n\t\"a", STRING_OPEN),
+        (b"{\n\t\"n\":2,\n\t\"a\":\"\\", STRING_OPEN),
+        (b"{\n\t\"n\":2,\n\t\"a:\"x\"\n}", STRING_OPEN),
+        (b"{\n\t\"n\":2\n}}", CLOSED_TWICE),
+        (b"\n\t\"n\":2\n}", NOT_OPENED),
+        (b"<134>host app: hello", WORDS),
     ];
     for (damaged, columns) in cases {
         for (forms, expected) in COLUMNS.into_iter().zip(columns) {

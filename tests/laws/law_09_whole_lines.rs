@@ -127,6 +127,7 @@ fn a_signal_during_a_pause_ends_it_fast() {
         let mut running = Running::start(hsmtrail(["--flush-interval", "1ms"]));
         running.write(input);
         running.wait_for_out(|so_far| so_far.starts_with(out.as_bytes()));
+        running.wait_until_read();
         let begun = Instant::now();
         running.signal(signal);
         let done = running.wait();
@@ -355,7 +356,7 @@ fn files_are_reopened_and_nothing_is_lost() {
         let mut count = 0;
         while !feeder_stops.load(Ordering::Relaxed) {
             let piece: String = (count..count + 20)
-                .map(|n| format!("{}\n{{bad {n}\n", other(n)))
+                .flat_map(|n| [other(n), format!("\n{{bad {n}\n")])
                 .collect();
             write(stdin, piece.as_bytes());
             count += 20;
