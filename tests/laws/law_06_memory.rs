@@ -6,7 +6,7 @@ use std::fs;
 use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread::{available_parallelism, sleep};
+use std::thread::sleep;
 use std::time::Duration;
 
 use crate::binary::{Running, hsmtrail, write};
@@ -22,19 +22,20 @@ const STREAM: usize = if cfg!(debug_assertions) {
 };
 
 /// Enough to be noticed against [`SHORT`], should it be held.
-const LONG: usize = 16 * MB;
+const LONG: usize = 12 * MB;
 
 /// Enough for most buffers to have grown.
 const SHORT: usize = 2 * MB;
 
 /// How much more the longer input may take: less than itself, more than the buffers that happen to
 /// be in use at a time.
-const SLACK: usize = 10 * MB;
+const SLACK: usize = 8 * MB;
 
-/// What a run may take: 40 MiB for two workers.
-fn bound() -> usize {
-    24 * MB + 8 * MB * available_parallelism().unwrap().get()
-}
+/// What a run with [`WORKERS`] may take.
+const BOUND: usize = 40 * MB;
+
+/// The same on every machine.
+const WORKERS: [&str; 2] = ["--workers", "2"];
 
 /// The most memory that `running` has had so far.
 fn peak(running: &Running) -> usize {
@@ -49,7 +50,8 @@ fn peak(running: &Running) -> usize {
 
 /// Streams `start`, then `unit` until `length` bytes, then `end`; gives the peak.
 fn stream(args: &[&str], [start, unit, end]: [&str; 3], length: usize, code: i32) -> usize {
-    let mut running = Running::start_with_stdout(hsmtrail(args), Stdio::null());
+    let mut running =
+        Running::start_with_stdout(hsmtrail(args.iter().chain(&WORKERS)), Stdio::null());
     let piece = unit.repeat(MB.div_ceil(unit.len()));
     running.write(start);
     for _ in 0..length.div_ceil(piece.len()) {
@@ -70,7 +72,7 @@ fn stream(args: &[&str], [start, unit, end]: [&str; 3], length: usize, code: i32
 fn check(args: &[&str], input: [&str; 3], code: i32) {
     let [short, long] = [SHORT, LONG].map(|length| stream(args, input, length, code));
     assert!(
-        long < short + SLACK && long < bound(),
+        long < short + SLACK && long < BOUND,
         "{args:?}, {:.60}… takes {} MiB, and if long {} MiB",
         input.concat(),
         short / MB,
@@ -82,13 +84,13 @@ fn check(args: &[&str], input: [&str; 3], code: i32) {
 fn a_document_on_one_line_is_streamed() {
     let record = other(1).replace('{', &format!("{{\"pad\":\"{}\",", "x".repeat(1000))) + ",";
     let peak = stream(&[], ["{\"Records\":[", &record, "{}]}"], STREAM, 0);
-    assert!(peak < bound(), "{} MiB", peak / MB);
+    assert!(peak < BOUND, "{} MiB", peak / MB);
 }
 
 #[test]
 fn a_record_that_is_too_long_is_not_held() {
     let peak = stream(&[], ["{\"a\":\"", "xxxxxxxx", "\"}\n"], STREAM, 1);
-    assert!(peak < bound(), "{} MiB", peak / MB);
+    assert!(peak < BOUND, "{} MiB", peak / MB);
     for args in [["--on-reject", "drop"], ["--rejects", "/dev/null"]] {
         check(&args, ["{\"a\":\"", "xxxxxxxx", "\"}\n"], 1);
     }
@@ -123,7 +125,7 @@ fn what_is_no_record_is_not_held() {
 #[test]
 fn many_rejects_are_not_held() {
     // What is kept of each beside its bytes is many times its length.
-    let bound = 3 * bound();
+    let bound = 3 * BOUND;
     for (args, input) in [
         (&["--on-reject", "drop"][..], ["[", "1,", "1]"]),
         (&["--on-reject", "drop"], ["[", "[],", "1]"]),
@@ -139,7 +141,7 @@ fn many_rejects_are_not_held() {
 #[test]
 fn a_gzip_bomb_is_streamed() {
     let [small, large] = [1, 12].map(|size| {
-        let mut running = Running::start_with_stdout(hsmtrail::<&str>([]), Stdio::null());
+        let mut running = Running::start_with_stdout(hsmtrail(WORKERS), Stdio::null());
         running.write(gzip(vec![b' '; size * MB]));
         let peak = peak(&running);
         assert_eq!(running.finish().code, Some(0));
@@ -157,7 +159,7 @@ fn a_gzip_bomb_is_streamed() {
 #[test]
 fn a_slow_reader_holds_the_input_back() {
     let (_reader, writer) = std::io::pipe().unwrap();
-    let mut running = Running::start_with_stdout(hsmtrail::<&str>([]), writer.into());
+    let mut running = Running::start_with_stdout(hsmtrail(WORKERS), writer.into());
     let taken = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&taken);
     let piece = format!("{}\n", other(1)).repeat(1000);
@@ -173,7 +175,7 @@ fn a_slow_reader_holds_the_input_back() {
     }
     let peak = peak(&running);
     assert!(
-        before < bound() && peak < bound(),
+        before < BOUND && peak < BOUND,
         "{} and {} MiB",
         before / MB,
         peak / MB
