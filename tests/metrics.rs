@@ -15,7 +15,6 @@ use std::io::{self, Write as _};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 use std::{fs, thread};
@@ -35,6 +34,8 @@ use tokio_util::sync::CancellationToken;
 
 #[path = "common/http.rs"]
 mod http;
+#[path = "common/promtool.rs"]
+mod promtool;
 
 /// The contract: every metric that starts with `hsmtrail_`, its type and its labels.
 const CONTRACT: [(&str, &str, &[&str]); 13] = [
@@ -462,14 +463,11 @@ fn promtool_accepts_the_text() {
     for _ in 0..2 {
         metrics.write_file(&path).unwrap();
         for text in [metrics.render(), fs::read_to_string(&path).unwrap()] {
-            match promtool(&text) {
-                Ok((accepted, said)) => assert!(accepted && said.is_empty(), "{said}"),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                    eprintln!("SKIPPED: promtool is not installed (Debian package prometheus)");
-                    return;
-                }
-                Err(error) => panic!("promtool: {error}"),
-            }
+            let Some(accepted) = promtool::promtool_accepts(&text) else {
+                eprintln!("SKIPPED: promtool is not installed (Debian package prometheus)");
+                return;
+            };
+            assert_eq!(accepted, Ok(()));
         }
         let mut counts = Counts::new();
         counts.enriched(deleted_hsm(Some(NOW_MS - 250_125)), NOW_MS);
@@ -766,23 +764,6 @@ fn deleted_hsm(event_time_ms: Option<i64>) -> Enriched {
 
 fn as_f64(count: u64) -> f64 {
     f64::from(u32::try_from(count).unwrap())
-}
-
-/// Whether promtool accepts `text`, and what it has to say about it.
-fn promtool(text: &str) -> io::Result<(bool, String)> {
-    let mut child = Command::new("promtool")
-        .args(["check", "metrics"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()?;
-    child.stdin.take().unwrap().write_all(text.as_bytes())?;
-    let output = child.wait_with_output()?;
-    let said = [output.stdout, output.stderr].concat();
-    Ok((
-        output.status.success(),
-        String::from_utf8_lossy(&said).into_owned(),
-    ))
 }
 
 fn names(directory: &Path) -> Vec<String> {

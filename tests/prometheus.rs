@@ -25,12 +25,15 @@ use hsmtrail::framing::RejectReason;
 use hsmtrail::metrics::{Counts, Endpoint, Enriched, Metrics};
 use tokio_util::sync::CancellationToken;
 
-use crate::prometheus::{Prometheus, promtool_accepts};
+use crate::prometheus::Prometheus;
+use crate::promtool::promtool_accepts;
 
 #[path = "common/http.rs"]
 mod http;
 #[path = "common/prometheus.rs"]
 mod prometheus;
+#[path = "common/promtool.rs"]
+mod promtool;
 
 /// How long the program may take on a busy machine.
 const PATIENCE: Duration = Duration::from_mins(1);

@@ -2,7 +2,7 @@
 //! its tool that checks metrics.
 
 use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
@@ -145,31 +145,6 @@ impl Drop for Prometheus {
         drop(self.child.kill());
         drop(self.child.wait());
     }
-}
-
-/// Whether promtool accepts `text` without a word; `None` when it is not installed.
-pub(crate) fn promtool_accepts(text: &str) -> Option<Result<(), String>> {
-    let child = Command::new("promtool")
-        .args(["check", "metrics"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn();
-    let mut child = match child {
-        Ok(child) => child,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
-        Err(error) => panic!("promtool cannot be started: {error}"),
-    };
-    let mut stdin = child.stdin.take().unwrap();
-    stdin.write_all(text.as_bytes()).unwrap();
-    drop(stdin);
-    let output = child.wait_with_output().unwrap();
-    let said = [output.stdout, output.stderr].concat();
-    Some(if output.status.success() && said.is_empty() {
-        Ok(())
-    } else {
-        Err(String::from_utf8_lossy(&said).into_owned())
-    })
 }
 
 fn percent_encode(text: &str) -> String {
