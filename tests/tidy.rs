@@ -51,7 +51,7 @@ const ROOMS: [(&str, &[&str]); 18] = [
     ("suggest", &[]),
     ("schema", &[]),
     ("explain", &["enrich", "event", "suggest"]),
-    ("config", &["cli", "suggest"]),
+    ("config", &["cli", "source", "suggest"]),
     ("cli", &["config"]),
     ("lib", &[]),
     (
@@ -65,6 +65,7 @@ const ROOMS: [(&str, &[&str]); 18] = [
             "pipeline",
             "schema",
             "sink",
+            "source",
             "supervisor",
         ],
     ),
@@ -76,14 +77,16 @@ const STAGES: [&str; 7] = [
 ];
 
 /// Each dependency and the rooms, or modules of a room, that may name it.
-const CRATES: [(&str, &[&str]); 30] = [
+const CRATES: [(&str, &[&str]); 34] = [
     ("axum", &["metrics"]),
     ("base64", &["encode::reject"]),
     ("bytes", &["source", "framing", "pipeline"]),
+    ("bzip2", &["source::bzip2"]),
     ("clap", &["cli", "config", "main"]),
     ("clap_complete", &["cli"]),
     ("clap_mangen", &["cli"]),
     ("flate2", &["source::gzip"]),
+    ("glob", &["source::paths"]),
     ("hyper", &["metrics"]),
     ("hyper_util", &["metrics"]),
     ("indicatif", &["supervisor"]),
@@ -117,7 +120,9 @@ const CRATES: [(&str, &[&str]); 30] = [
         &["pipeline", "metrics", "supervisor", "logging", "main"],
     ),
     ("tracing_subscriber", &["logging"]),
+    ("walkdir", &["source::paths"]),
     ("wide", &["framing::scanner"]),
+    ("zstd_safe", &["source::zstd"]),
 ];
 
 /// The rooms that know no file, no clock, no thread and no environment.

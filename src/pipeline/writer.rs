@@ -8,18 +8,20 @@
 //!
 //! Not here: the form of a reject line (`encode::reject`), write(2) (`sink`).
 //!
-//! Failure: a [`SinkError`] ends the run.
+//! Failure: a [`SinkError`] ends the run. A source's failure is logged and counted where it stands
+//! among the batches, so that the exit status is the same in every run.
 
 use std::sync::mpsc::SendError;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use super::FromWorker;
 use super::worker::{Output, Oversize, PendingReject};
-use super::{Done, FromWorker};
 use crate::config::{Config, OnReject};
 use crate::encode::reject::{self, Detail, Reject, Streamed};
 use crate::framing::{OversizePart, RejectReason};
 use crate::metrics::{Counts, Metrics, RecordOutcome};
 use crate::sink::{Sink, SinkError};
+use crate::source::FileId;
 
 /// So many bytes of lines that rejects are among are written at once. A reject's line may be a
 /// hundred times as long as the reject, so those of one batch are not put together first.
@@ -35,6 +37,12 @@ pub struct Outputs {
 }
 
 impl Outputs {
+    /// The regular files among them, which are no input.
+    pub fn ids(&self) -> Vec<FileId> {
+        let sinks = [Some(&self.records), self.rejects.as_ref()];
+        sinks.into_iter().flatten().filter_map(Sink::id).collect()
+    }
+
     /// Opens the files anew, for rotation; each that cannot be stays as it is.
     ///
     /// # Errors
@@ -64,6 +72,8 @@ pub(super) struct Written {
     pub(super) counts: Counts,
     /// Bytes written to the output.
     pub(super) bytes: u64,
+    /// Sources that could not be read, or not to their end.
+    pub(super) failed_sources: u64,
 }
 
 /// The writer's view of a run.
@@ -105,6 +115,7 @@ impl<'a> Writer<'a> {
             written: Written {
                 counts: Counts::new(),
                 bytes: 0,
+                failed_sources: 0,
             },
         }
     }
@@ -115,37 +126,46 @@ impl<'a> Writer<'a> {
         reason = "the channels close when the writer ends"
     )]
     pub(super) fn write_all(mut self, workers: Vec<FromWorker>) -> Result<Written, SinkError> {
-        for (outputs, used) in workers.iter().cycle() {
-            // Batches are dealt out in turn, so when this worker has no more, no worker has.
-            let Ok(done) = outputs.recv() else { break };
-            if done.first {
-                self.records = 0;
+        'input: for (outputs, used) in workers.iter().cycle() {
+            // Bundles are dealt out in turn, so when this worker has no more, no worker has.
+            let Ok(bundle) = outputs.recv() else { break };
+            for done in bundle {
+                if done.first {
+                    self.records = 0;
+                }
+                let output = match done.result {
+                    Ok(output) => output,
+                    Err(error) => {
+                        tracing::error!("{error}");
+                        self.written.failed_sources += 1;
+                        continue;
+                    }
+                };
+                self.write(&output, &done.source)?;
+                self.written.counts.merge(&output.counts);
+                self.records += output.counts.read();
+                self.metrics.record(&output.counts);
+                if self.on_reject == OnReject::Stop
+                    && output.counts.records(RecordOutcome::Rejected) > 0
+                {
+                    break 'input;
+                }
+                // A worker that has ended needs no buffers.
+                let (Ok(()) | Err(SendError(_))) = used.send(output);
             }
-            self.write(&done)?;
-            self.written.counts.merge(&done.output.counts);
-            self.records += done.output.counts.read();
-            self.metrics.record(&done.output.counts);
-            if self.on_reject == OnReject::Stop
-                && done.output.counts.records(RecordOutcome::Rejected) > 0
-            {
-                break;
-            }
-            // A worker that has ended needs no buffers.
-            let (Ok(()) | Err(SendError(_))) = used.send(done.output);
         }
         Ok(self.written)
     }
 
-    fn write(&mut self, done: &Done) -> Result<(), SinkError> {
+    fn write(&mut self, output: &Output, source: &str) -> Result<(), SinkError> {
         let outputs: &'a Mutex<Outputs> = self.outputs;
         let mut outputs = lock(outputs);
-        let output = &done.output;
         if let Some(part) = &output.oversize {
-            self.write_oversize(part, &done.source, &mut outputs)?;
+            self.write_oversize(part, source, &mut outputs)?;
         } else if output.rejects.is_empty() || self.on_reject == OnReject::Drop {
             self.write_records(&output.lines, &mut outputs)?;
         } else {
-            self.write_rejects(output, &done.source, &mut outputs)?;
+            self.write_rejects(output, source, &mut outputs)?;
         }
         Ok(())
     }
