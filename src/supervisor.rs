@@ -175,7 +175,7 @@ fn progress_bar(config: &Config, records: &Sink) -> ProgressBar {
     };
     let size_of = |path: &&Path| {
         let file = fs::metadata(path).ok()?;
-        file.is_file().then(|| file.len())
+        file.is_file().then_some(file.len())
     };
     // How much a directory or a pattern stands for is not known before it is read.
     let sizes: Option<Vec<u64>> = paths.iter().map(size_of).collect();
