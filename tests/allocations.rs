@@ -92,13 +92,23 @@ struct Case {
     select: Select,
 }
 
-fn cases() -> impl Iterator<Item = Case> {
-    (0..16).map(|bits| Case {
-        share: [Share::Mixed, Share::All][bits & 1],
-        form: [InputForm::Lines, InputForm::Document][bits >> 1 & 1],
-        validate: [Validate::All, Validate::Matching][bits >> 2 & 1],
-        select: [Select::All, Select::CloudHsm][bits >> 3 & 1],
-    })
+fn cases() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for share in [Share::Mixed, Share::All] {
+        for form in [InputForm::Lines, InputForm::Document] {
+            for validate in [Validate::All, Validate::Matching] {
+                for select in [Select::All, Select::CloudHsm] {
+                    cases.push(Case {
+                        share,
+                        form,
+                        validate,
+                        select,
+                    });
+                }
+            }
+        }
+    }
+    cases
 }
 
 /// What was seen of one batch.
