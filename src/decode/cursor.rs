@@ -549,3 +549,184 @@ fn code_unit(digits: &str) -> Option<(u32, &str)> {
     let unit = u32::from_str_radix(digits, 16).ok()?;
     Some((unit, rest))
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::Value;
+
+    use super::super::texts::{OBJECTS, blank, json, nested, object};
+    use super::*;
+
+    /// The value at the cursor as `serde_json`'s, with every number 0.
+    fn value(cursor: &mut Cursor<'_>) -> Result<Value, Refused> {
+        Ok(match cursor.peek() {
+            Some(b'{') => {
+                let mut members = serde_json::Map::new();
+                cursor.members(|member, name| {
+                    members.insert(name.to_owned(), value(member)?);
+                    Ok(())
+                })?;
+                members.into()
+            }
+            Some(b'[') => {
+                let mut elements = Vec::new();
+                cursor.elements(|element| {
+                    elements.push(value(element)?);
+                    Ok(())
+                })?;
+                elements.into()
+            }
+            Some(b'"') => cursor.text()?.unwrap_or_default().into(),
+            Some(b't' | b'f') => cursor.bool()?.into(),
+            Some(b'n') => {
+                cursor.skip()?;
+                Value::Null
+            }
+            _ => {
+                cursor.skip()?;
+                0.into()
+            }
+        })
+    }
+
+    fn read(text: &str) -> Result<Value, Refused> {
+        let mut scratch = vec![0; text.len()];
+        let mut cursor = Cursor::new(text, &mut scratch);
+        let read = value(&mut cursor)?;
+        if cursor.peek().is_none() {
+            Ok(read)
+        } else {
+            Err(Refused)
+        }
+    }
+
+    fn skip(text: &str) -> Result<usize, Refused> {
+        let mut cursor = Cursor::new(text, &mut []);
+        cursor.skip()?;
+        Ok(cursor.position())
+    }
+
+    #[test]
+    fn strings_are_unescaped_and_halves_become_the_replacement() {
+        for (raw, text) in [
+            ("", ""),
+            (r#"\"\\\/\b\f\n\r\t"#, "\"\\/\u{8}\u{c}\n\r\t"),
+            (r"\u0000\ud7ff\ue000\uFFFF", "\0\u{d7ff}\u{e000}\u{ffff}"),
+            (r"\ud800", "\u{fffd}"),
+            (r"x\uDBFFy", "x\u{fffd}y"),
+            (r"\udfff", "\u{fffd}"),
+            (r"\ud83d\ude00", "\u{1f600}"),
+            (r"\uD83D\uDE00\uDE00", "\u{1f600}\u{fffd}"),
+            (r"\ude00\ud83d", "\u{fffd}\u{fffd}"),
+            (r"\ud83d\ud83d\ude00", "\u{fffd}\u{1f600}"),
+            (r"\ud83d\\ude00", "\u{fffd}\\ude00"),
+            (r"\\ud800", "\\ud800"),
+            (r"\ud83d\n\ude00", "\u{fffd}\n\u{fffd}"),
+            (r"\ud83d\u0041", "\u{fffd}A"),
+            ("\u{e9}\u{10ffff}\u{7f}", "\u{e9}\u{10ffff}\u{7f}"),
+        ] {
+            let quoted = format!("\"{raw}\"");
+            assert_eq!(read(&quoted), Ok(text.into()), "{raw}");
+        }
+    }
+
+    #[test]
+    fn the_size_of_a_number_does_not_matter() {
+        for text in ["1e400", "-0.0E-999", &"7".repeat(400)] {
+            assert_eq!(read(text), Ok(0.into()));
+        }
+    }
+
+    /// Wherever a string begins and ends, and whatever stands in the blocks around it.
+    #[test]
+    fn strings_at_every_place_of_a_block() {
+        for before in 0..2 * BLOCK {
+            for len in (0..8).chain(BLOCK - 4..BLOCK + 4).chain([3 * BLOCK]) {
+                for inside in ["a", "\u{e9}", r"\n", r#"\""#, r"\\", r"\u0041"] {
+                    let text = format!("{}\"{}\",1", " ".repeat(before), inside.repeat(len));
+                    assert_eq!(skip(&text), Ok(text.len() - 2), "{text}");
+                }
+                for wrong in ["\n", "\0", "\u{1f}", r"\x", r"\u00g0"] {
+                    let text = format!("{}\"{}{wrong}\",1", " ".repeat(before), "a".repeat(len));
+                    assert_eq!(skip(&text), Err(Refused), "{text}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_text_that_is_cut_anywhere_is_refused() {
+        let text = r#"{"a":["b\u0041\"",-1.5e+3,true,{"c":null}],"d":"\ud83d\ude00","e":{}}"#;
+        assert_eq!(skip(text), Ok(text.len()));
+        for cut in 0..text.len() {
+            let (text, _) = text.split_at(cut);
+            assert_eq!(skip(text), Err(Refused), "{text}");
+            assert_eq!(read(text), Err(Refused), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_deepest_record_is_read() {
+        for kinds in [&[("{\"a\":", "}")][..], &[("[", "]"), ("{\"a\":", "}")]] {
+            let deepest = nested(kinds, MAX_DEPTH);
+            assert_eq!(skip(&deepest), Ok(deepest.len()));
+            assert!(read(&deepest).is_ok());
+            let deeper = nested(kinds, MAX_DEPTH + 1);
+            assert_eq!(skip(&deeper), Err(Refused));
+            assert_eq!(read(&deeper), Err(Refused));
+            // Half of it opened by reading, half by skipping.
+            let both = |depth| {
+                let text = nested(&[("[", "]")], depth);
+                let mut cursor = Cursor::new(&text, &mut []);
+                cursor.elements(|half| half.elements(Cursor::skip).map(|_| ()))
+            };
+            assert_eq!(both(MAX_DEPTH), Ok(true));
+            assert_eq!(both(MAX_DEPTH + 1), Err(Refused));
+        }
+    }
+
+    #[test]
+    fn every_object_of_the_table_is_gone_over() {
+        for (name, text) in OBJECTS {
+            let text = str::from_utf8(text).unwrap();
+            assert_eq!(skip(text).map(|end| text[end..].trim()), Ok(""), "{name}");
+            assert!(read(text).is_ok(), "{name}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_read_is_what_the_model_means(object in object(), blank in blank()) {
+            prop_assert_eq!(read(&object.print(blank)), Ok(object.value()));
+        }
+
+        #[test]
+        fn what_is_read_is_what_serde_json_reads(
+            text in prop_oneof![
+                "[\\[{}\\]\",: \\\\0-9eE+.\\-a-fn]{0,40}",
+                (json(), blank()).prop_map(|(json, blank)| json.print(blank)),
+            ],
+        ) {
+            if let Ok(mut tree) = serde_json::from_str::<Value>(&text) {
+                zero_numbers(&mut tree);
+                prop_assert_eq!(read(&text), Ok(tree));
+            }
+        }
+
+        #[test]
+        fn reading_and_skipping_refuse_the_same(text in "[\\[{}\\]\",: \\\\0-9eE+.\\-a-fn\n]{0,40}") {
+            let skipped = skip(&text).is_ok_and(|end| text[end..].trim_ascii().is_empty());
+            prop_assert_eq!(read(&text).is_ok(), skipped);
+        }
+    }
+
+    fn zero_numbers(tree: &mut Value) {
+        match tree {
+            Value::Number(_) => *tree = 0.into(),
+            Value::Array(elements) => elements.iter_mut().for_each(zero_numbers),
+            Value::Object(members) => members.values_mut().for_each(zero_numbers),
+            _ => {}
+        }
+    }
+}

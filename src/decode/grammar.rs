@@ -298,85 +298,63 @@ mod tests {
         }
     }
 
-    /// The frames put one after the other with a gap before each, and their places.
-    fn run(parts: &[(&[u8], &[u8])]) -> (Vec<u8>, Vec<Range<usize>>) {
-        let mut bytes = Vec::new();
-        let frames = parts.iter().map(|(gap, frame)| {
-            bytes.extend_from_slice(gap);
-            let start = bytes.len();
-            bytes.extend_from_slice(frame);
-            start..bytes.len()
-        });
-        let frames = frames.collect();
-        (bytes, frames)
-    }
-
-    fn assert_run_equals_single_checks(parts: &[(&[u8], &[u8])]) {
-        let (bytes, frames) = run(parts);
-        let mut checks = RunCheck::new(&bytes);
-        for (frame, (_, value)) in frames.into_iter().zip(parts) {
-            let text = String::from_utf8_lossy(value);
-            assert_eq!(checks.check(frame), check(value), "{text:?} in {parts:?}");
-        }
+    /// What `object_len` must answer for a text and what stands behind it.
+    fn expected_len(text: &[u8], verdict: Result<(), Defect>) -> Option<usize> {
+        let object = text.trim_ascii_end();
+        (verdict.is_ok() && object.starts_with(b"{")).then_some(object.len())
     }
 
     #[test]
-    fn a_run_of_the_tables_in_any_company() {
-        for gap in [
-            &b""[..],
-            b"\n",
-            b" \r\n\t",
-            b",",
-            b"],\n[",
-            b"\"",
-            b"{",
-            b"\xff",
-        ] {
-            let parts: Vec<_> = table()
-                .flat_map(|(_, text, _)| [(gap, &b"{\"a\":[{\"b\":[0]}]}"[..]), (gap, text)])
-                .collect();
-            assert_run_equals_single_checks(&parts);
-        }
-    }
-
-    #[test]
-    fn frames_may_be_left_out() {
-        let bytes = b"{\"a\":1}{x}{\"b\":2} {}";
-        let mut checks = RunCheck::new(bytes);
-        assert_eq!(checks.check(10..17), Ok(()));
-        assert_eq!(checks.check(18..20), Ok(()));
-    }
-
-    /// Would take hours if a refused frame cost a look at all that stands before or after it.
-    #[test]
-    fn a_run_of_refused_frames_takes_linear_time() {
-        let frame = b"{\"a\":{\"b\":1,}}";
-        let bytes = frame.repeat(50_000);
-        let mut checks = RunCheck::new(&bytes);
-        for at in 0..50_000 {
-            let start = at * frame.len();
-            assert_eq!(
-                checks.check(start..start + frame.len()),
-                Err(Defect::Malformed)
+    fn the_length_of_every_object_of_the_table() {
+        for (name, text, verdict) in table() {
+            let Ok(text) = str::from_utf8(text) else {
+                continue;
+            };
+            for tail in ["", "\n", ",", "}", "]", "\"", "{", "x"] {
+                let len = object_len(&format!("{text}{tail}"));
+                if verdict == Ok(()) {
+                    let expected = expected_len(text.as_bytes(), verdict);
+                    assert_eq!(len, expected, "{name} before {tail:?}");
+                }
+            }
+            assert!(
+                verdict == Ok(()) || object_len(text) != Some(text.len()),
+                "{name}"
             );
         }
     }
 
-    fn frame() -> impl Strategy<Value = Vec<u8>> {
-        let printed = || (object(), blank()).prop_map(|(object, blank)| object.print(blank));
-        prop_oneof![
-            printed().prop_map(|text| text.trim().as_bytes().to_vec()),
-            damaged(printed()),
-            (126_usize..132).prop_map(|depth| nested(&[OBJECT, ARRAY], depth).into_bytes()),
-        ]
+    #[test]
+    fn an_object_without_some_names() {
+        let len = |text: &str| object_len_without(|name| name == "no", text);
+        for text in [
+            "{}",
+            r#"{"yes":{"no":1},"No":["no"]}"#,
+            r#"{"n":1,"noo":2}"#,
+        ] {
+            assert_eq!(len(&format!("{text}tail")), Some(text.len()), "{text}");
+        }
+        for text in [
+            "[]",
+            " {}",
+            "{",
+            r#"{"no":1}"#,
+            r#"{"yes":1,"no":1}"#,
+            r#"{"n\u006f":1}"#,
+            r#"{"a\n":1}"#,
+        ] {
+            assert_eq!(len(text), None, "{text}");
+        }
     }
 
-    fn gap() -> impl Strategy<Value = Vec<u8>> {
-        prop_oneof![
-            4 => blank().prop_map(|blank| blank.as_bytes().to_vec()),
-            1 => Just(b",".to_vec()),
-            1 => vec(any::<u8>(), 0..4),
-        ]
+    #[test]
+    fn an_object_is_as_deep_as_it_may_be() {
+        for (depth, is_one) in [(127, true), (128, true), (129, false)] {
+            let text = nested(&[OBJECT, ARRAY], depth);
+            let expected = is_one.then_some(text.len());
+            assert_eq!(object_len(&text), expected);
+            assert_eq!(object_len_without(|_| false, &text), expected);
+        }
     }
 
     proptest! {
@@ -418,10 +396,26 @@ mod tests {
         }
 
         #[test]
-        fn a_run_equals_single_checks(parts in vec((gap(), frame()), 0..8)) {
-            let parts: Vec<_> =
-                parts.iter().map(|(gap, frame)| (&gap[..], &frame[..])).collect();
-            assert_run_equals_single_checks(&parts);
+        fn the_length_of_an_object_is_its_own(
+            object in (object(), blank()).prop_map(|(object, blank)| object.print(blank)),
+            tail in "[\\[{}\\]\"\\\\,: x\n]{0,80}",
+        ) {
+            let object = object.trim();
+            let text = format!("{object}{tail}");
+            prop_assert_eq!(object_len(&text), Some(object.len()));
+            let len = object_len_without(|_| false, &text);
+            prop_assert!(len.is_none_or(|len| len == object.len()));
+        }
+
+        #[test]
+        fn a_damaged_object_has_the_length_of_no_record(
+            text in damaged((object(), blank()).prop_map(|(object, blank)| object.print(blank))),
+        ) {
+            if let Ok(text) = str::from_utf8(&text)
+                && let Some(len) = object_len(text)
+            {
+                prop_assert_eq!(plain_check(&text.as_bytes()[..len]), Ok(()));
+            }
         }
     }
 }
