@@ -18,6 +18,7 @@
 //! Failure: [`Error`] when nothing can be written any more; a source that fails is logged and
 //! counted in the [`Summary`], and the next one goes on.
 
+pub mod output;
 mod reader;
 mod summary;
 pub mod worker;
@@ -36,8 +37,9 @@ use crate::framing::Batch;
 use crate::metrics::Metrics;
 use crate::sink::SinkError;
 use crate::source::{SourceError, StopSignal, StopTrigger};
+use output::Output;
 use reader::{ReadTotals, Reading};
-use worker::{Output, Worker};
+use worker::Worker;
 use writer::Writer;
 
 /// Batches that wait in one channel. One is enough to keep both sides busy; a second evens out
@@ -208,7 +210,7 @@ fn work(
             source: job.source,
             first: job.first,
             result: job.work.map(|batch| {
-                worker.process(batch, now_ms(), &mut output);
+                worker.process(&batch, now_ms(), &mut output);
                 std::mem::take(&mut output)
             }),
         });

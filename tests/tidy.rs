@@ -77,7 +77,7 @@ const STAGES: [&str; 7] = [
 ];
 
 /// Each dependency and the rooms, or modules of a room, that may name it.
-const CRATES: [(&str, &[&str]); 34] = [
+const CRATES: [(&str, &[&str]); 31] = [
     ("axum", &["metrics"]),
     ("base64", &["encode::reject"]),
     ("bytes", &["source", "framing", "pipeline"]),
@@ -91,14 +91,11 @@ const CRATES: [(&str, &[&str]); 34] = [
     ("hyper_util", &["metrics"]),
     ("indicatif", &["supervisor"]),
     ("jiff", &["enrich::time"]),
-    ("memchr", &["framing", "decode", "encode", "sink"]),
+    ("memchr", &["framing", "decode", "enrich", "encode", "sink"]),
     ("metrics", &["metrics"]),
     ("metrics_exporter_prometheus", &["metrics"]),
     ("metrics_process", &["metrics"]),
     ("rustix", &["source", "sink", "supervisor"]),
-    ("serde", &["decode"]),
-    ("serde_json", &["decode", "encode"]),
-    ("simd_json", &["decode"]),
     ("simdutf8", &["decode"]),
     ("smallvec", &["event", "decode", "enrich"]),
     ("strsim", &["suggest"]),
@@ -121,7 +118,7 @@ const CRATES: [(&str, &[&str]); 34] = [
     ),
     ("tracing_subscriber", &["logging"]),
     ("walkdir", &["source::paths"]),
-    ("wide", &["framing::scanner"]),
+    ("wide", &["framing::scanner", "decode::cursor"]),
     ("zstd_safe", &["source::zstd"]),
 ];
 

@@ -15,7 +15,7 @@ use std::sync::mpsc::SendError;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::FromWorker;
-use super::worker::{Output, Oversize, PendingReject};
+use super::output::{Output, Oversize, PendingReject};
 use crate::config::{Config, OnReject};
 use crate::encode::reject::{self, Detail, Reject, Streamed};
 use crate::framing::{OversizePart, RejectReason};
