@@ -211,6 +211,7 @@ fn worker(bencher: Bencher<'_, '_>, (share, validate): (Share, Validate)) {
         validate,
         max_record_bytes: MAX_RECORD_BYTES,
         stop_at_reject: false,
+        keys: false,
     });
     let mut output = Output::default();
     let input = || batches(corpus).map(whole_lines).collect::<Vec<_>>();

@@ -22,7 +22,7 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::config::value::{self, Kind, Unaccepted};
-use crate::config::{InputForm, LogFormat, LogLevel, OnReject, Select, Validate};
+use crate::config::{DedupWindow, InputForm, LogFormat, LogLevel, OnReject, Select, Validate};
 
 /// Everything that can stand on the command line.
 #[derive(Debug, Default, Clone, PartialEq, Eq, Parser)]
@@ -111,6 +111,59 @@ pub struct Options {
         help_heading = "Output"
     )]
     pub rejects: Option<PathBuf>,
+
+    /// Leave out events that came before, by eventID [default: 0]
+    ///
+    /// N is over how many of the last events, not counting repeats, or over how much of the events'
+    /// own time; 0 is off. Without a value it is 1000000, which takes up to 40 MB.
+    #[arg(
+        long,
+        value_name = "N|DURATION",
+        value_parser = by(value::DEDUP_WINDOW),
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "1000000",
+        help_heading = "Order and repeats"
+    )]
+    pub dedup: Option<DedupWindow>,
+
+    /// Pass repeats on, with "duplicate":true in cloudhsm [default: false]
+    ///
+    /// They are counted as duplicates all the same. A repeat that is not CloudHSM's has no such
+    /// object and passes as it is.
+    #[arg(
+        long,
+        value_name = "BOOL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true",
+        hide_possible_values = true,
+        help_heading = "Order and repeats"
+    )]
+    pub dedup_mark: Option<bool>,
+
+    /// Hold events this long to pass them in order of eventTime; 0 is off [default: 0]
+    ///
+    /// The time is the events' own, so when the input pauses, what is held waits. What is late
+    /// passes at once, as does what has no time.
+    #[arg(
+        long,
+        value_name = "DURATION",
+        value_parser = by(value::EVENT_TIME_SPAN),
+        help_heading = "Order and repeats"
+    )]
+    pub reorder: Option<Duration>,
+
+    /// Hold no more events than this for --reorder [default: 100000]
+    ///
+    /// An event of more than 4 KiB counts as several, one for each 4 KiB.
+    #[arg(
+        long,
+        value_name = "N",
+        value_parser = by(value::HELD_EVENTS),
+        help_heading = "Order and repeats"
+    )]
+    pub reorder_records: Option<NonZeroUsize>,
 
     /// Worker threads; the output is the same for any number [default: one a core]
     #[arg(long, value_name = "N", value_parser = by(value::THREADS), help_heading = "Speed")]

@@ -18,6 +18,7 @@
 //! than eight strings aside.
 
 pub mod grammar;
+pub mod key;
 mod members;
 mod policy;
 pub mod prefilter;

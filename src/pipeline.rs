@@ -18,6 +18,7 @@
 //! Failure: [`Error`] when nothing can be written any more; a source that fails is logged and
 //! counted in the [`Summary`], and the next one goes on.
 
+pub mod arranger;
 mod reader;
 mod summary;
 pub mod worker;
@@ -31,7 +32,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::{Builder, Scope, ScopedJoinHandle, scope};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use crate::config::{Config, OnReject, Select, Validate};
+use crate::config::{Config, DedupWindow, OnReject, Select, Validate};
 use crate::framing::Batch;
 use crate::metrics::Metrics;
 use crate::sink::SinkError;
@@ -55,6 +56,8 @@ pub struct Limits {
     pub max_record_bytes: usize,
     /// The run ends with the first reject.
     pub stop_at_reject: bool,
+    /// What tells repeats and what puts events in order is read from each record.
+    pub keys: bool,
 }
 
 /// Why a run ended before its input.
@@ -152,6 +155,7 @@ fn start_worker<'scope>(
         validate: config.validate,
         max_record_bytes: config.max_record_bytes,
         stop_at_reject: config.on_reject == OnReject::Stop,
+        keys: config.dedup != DedupWindow::Events(0) || !config.reorder.is_zero(),
     };
     let (jobs, todo) = sync_channel(IN_FLIGHT);
     let (done, outputs) = sync_channel(IN_FLIGHT);

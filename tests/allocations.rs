@@ -105,6 +105,7 @@ fn of_worker(share: Share, form: InputForm, validate: Validate) -> [Seen; 2] {
         validate,
         max_record_bytes: 1 << 20,
         stop_at_reject: false,
+        keys: false,
     });
     let mut output = Output::default();
     worker.process(batch(share, form, 3 * RECORDS, 1), NOW_MS, &mut output);

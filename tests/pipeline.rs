@@ -32,6 +32,7 @@ const LIMITS: Limits = Limits {
     validate: Validate::All,
     max_record_bytes: 4096,
     stop_at_reject: false,
+    keys: false,
 };
 
 const MATCHING: Limits = Limits {

@@ -16,9 +16,11 @@
 //! steady state, rejects and policies aside, and with `Validate::Matching` a stack of at most 128
 //! bytes for a record behind unchecked ones; `tests/allocations.rs` counts.
 
+use std::collections::VecDeque;
 use std::ops::Range;
 
 use super::Limits;
+use super::arranger::{Fate, Place};
 use crate::config::{Select, Validate};
 use crate::decode::grammar::{self, Defect, RunCheck};
 use crate::decode::prefilter::Prefilter;
@@ -41,7 +43,10 @@ pub struct Output {
     /// The bytes of all rejects, one after the other: an allocation for each would take many times
     /// the memory of a batch of nothing but short ones.
     pub raw: Vec<u8>,
-    /// What happened.
+    /// The records whose place the writer decides, in order; those that are not here leave where
+    /// they stand. Empty unless [`Limits::keys`].
+    pub places: VecDeque<Place>,
+    /// What happened to all but the places, which are counted when they leave.
     pub counts: Counts,
     /// The batch is a part of a record that is too long to be held.
     pub oversize: Option<Oversize>,
@@ -76,21 +81,29 @@ pub struct Oversize {
 }
 
 impl Output {
+    /// How many records it holds.
+    pub fn read(&self) -> u64 {
+        self.counts.read() + self.places.len() as u64
+    }
+
     fn clear(&mut self) {
         self.lines.clear();
         self.rejects.clear();
         self.raw.clear();
+        self.places.clear();
         self.counts.clear();
         self.oversize = None;
     }
 
-    fn passed(&mut self, frame: &[u8]) {
+    fn passed(&mut self, frame: &[u8], keys: bool) {
+        let start = self.lines.len();
         copy(frame, &mut self.lines);
         self.lines.push(b'\n');
-        self.counts.passed();
+        self.count(start, Fate::Passed, keys.then_some(frame));
     }
 
-    fn enriched(&mut self, frame: &[u8], enrichment: &Enrichment<'_>, now_ms: i64) {
+    fn enriched(&mut self, frame: &[u8], enrichment: &Enrichment<'_>, now_ms: i64, keys: bool) {
+        let start = self.lines.len();
         copy(frame, &mut self.lines);
         splice(enrichment, &mut self.lines);
         self.lines.push(b'\n');
@@ -102,7 +115,20 @@ impl Output {
             credential: enrichment.actor.credential,
             event_time_ms: enrichment.time_ms,
         };
-        self.counts.enriched(enriched, now_ms);
+        self.count(
+            start,
+            Fate::Enriched(enriched, now_ms),
+            keys.then_some(frame),
+        );
+    }
+
+    /// Counts the record whose line begins at `start`, or leaves that to the writer.
+    fn count(&mut self, start: usize, fate: Fate, keyed: Option<&[u8]>) {
+        let line = start..self.lines.len();
+        match keyed.and_then(|frame| Place::of(frame, line, fate)) {
+            Some(place) => self.places.push_back(place),
+            None => fate.count(&mut self.counts),
+        }
     }
 }
 
@@ -235,16 +261,17 @@ impl Run<'_> {
                 .decode(frame)
                 .map_err(|DecodeError::Refused| of_defect(Defect::Malformed, frame))?;
             if let Some(enrichment) = enrich(&event) {
-                self.output.enriched(frame, &enrichment, self.now_ms);
+                self.output
+                    .enriched(frame, &enrichment, self.now_ms, self.limits.keys);
                 return Ok(());
             }
             if event.already_enriched {
-                self.output.passed(frame);
+                self.output.passed(frame, self.limits.keys);
                 return Ok(());
             }
         }
         match self.limits.select {
-            Select::All => self.output.passed(frame),
+            Select::All => self.output.passed(frame, self.limits.keys),
             Select::CloudHsm => self.output.counts.filtered(),
         }
         Ok(())
@@ -280,7 +307,7 @@ impl Run<'_> {
         output.raw.extend_from_slice(raw);
         output.rejects.push(PendingReject {
             after: output.lines.len(),
-            record: output.counts.read(),
+            record: output.read(),
             offset: self.offset.saturating_add(range.start as u64),
             reason,
             detail,
