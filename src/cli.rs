@@ -386,6 +386,33 @@ mod tests {
         }
     }
 
+    /// A value after a blank is a file.
+    #[test]
+    fn repeats_are_found_with_or_without_a_number() {
+        let events = |events| Some(DedupWindow::Events(events));
+        for (words, dedup, mark, files) in [
+            (&["--dedup"][..], events(1_000_000), None, 0),
+            (&["--dedup", "20"], events(1_000_000), None, 1),
+            (&["--dedup=20"], events(20), None, 0),
+            (&["--dedup=0"], events(0), None, 0),
+            (
+                &["--dedup=24h", "--dedup-mark"],
+                Some(DedupWindow::Time(Duration::from_hours(24))),
+                Some(true),
+                0,
+            ),
+            (&["--dedup-mark=false", "a"], None, Some(false), 1),
+        ] {
+            let args = parse(words).unwrap();
+            let given = (
+                args.options.dedup,
+                args.options.dedup_mark,
+                args.files.len(),
+            );
+            assert_eq!(given, (dedup, mark, files), "{words:?}");
+        }
+    }
+
     #[test]
     fn mistakes_are_usage_errors_that_say_what_is_meant() {
         for (words, told) in [
@@ -407,6 +434,13 @@ mod tests {
                 "it takes an address to listen on",
             ),
             (&["--metrics-file", "m.txt"], "ends in `.prom`"),
+            (&["--dedup=all"], "it takes a number of events from 0"),
+            (&["--reorder", "5"], "it takes a duration from 0 to 8760h"),
+            (&["--reorder=9000h"], "it takes a duration from 0 to 8760h"),
+            (
+                &["--reorder-records", "0"],
+                "it takes a whole number from 1",
+            ),
             (&["--rejects", "-"], "it takes the path of a file"),
             (&["--select", "some"], "all, cloudhsm"),
             (&["--output", ""], "--output"),

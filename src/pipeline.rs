@@ -9,11 +9,12 @@
 //! Invariants: **Output order is input order**: the reader deals batches out in turn and the
 //! writer collects in the same turn. **Memory is bounded**: each channel holds `IN_FLIGHT`
 //! batches, and a full channel makes its sender wait, back to the source. **A complete record is
-//! passed on at the latest when the input has paused for the flush interval.** On a stop, what was
-//! read is written, and the unfinished record is left out.
+//! passed on at the latest when the input has paused for the flush interval**, unless the user wants
+//! events in order of time. On a stop, what was read is written, and the unfinished record is left out.
 //!
 //! Not here: signals and the metrics endpoint (`supervisor`), exit statuses (`main`); what happens
-//! to one batch ([`worker`]), how outputs and rejects are written (`writer`).
+//! to one batch ([`worker`]), how outputs and rejects are written (`writer`), repeats
+//! and order of time ([`arranger`]).
 //!
 //! Failure: [`Error`] when nothing can be written any more; a source that fails is logged and
 //! counted in the [`Summary`], and the next one goes on.

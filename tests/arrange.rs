@@ -128,12 +128,12 @@ fn records(count: usize, damaged: bool) -> Vec<String> {
             r#""eventSource":"{source}.amazonaws.com","eventName":"DeleteHsm","n":{n}"#
         ));
         match numbers.below(30) {
-            0 => members[0] = r#""eventTime":"yesterday""#.to_owned(),
+            0 => members[0] = r#""eventTime":"yesterday""#.into(),
             1 => members.truncate(1),
             2 => members.push(r#""addendum":{"reason":"UPDATED_DATA"}"#.to_owned()),
-            3 => members[1] = r#""eventID":"EXAMPLE-1""#.to_owned(),
-            4 => members[1] = r#""eventI\u0044":"EXAMPLE-2""#.to_owned(),
-            5 => members[2] = r#""recipientAccountId":"444455556666""#.to_owned(),
+            3 => members[1] = r#""eventID":"EXAMPLE-1""#.into(),
+            4 => members[1] = r#""eventI\u0044":"EXAMPLE-2""#.into(),
+            5 => members[2] = r#""recipientAccountId":"444455556666""#.into(),
             6 => members.push(format!(r#""pad":"{}""#, "x".repeat(9000))),
             7 if damaged => members.push("damaged".to_owned()),
             8 => members.push(r#""cloudhsm":{"version":1}"#.to_owned()),

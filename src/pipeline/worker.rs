@@ -81,7 +81,7 @@ pub struct Oversize {
 }
 
 impl Output {
-    /// How many records it holds.
+    /// How many records of the batch were taken so far, whatever became of them.
     pub fn read(&self) -> u64 {
         self.counts.read() + self.places.len() as u64
     }

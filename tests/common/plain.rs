@@ -1,5 +1,7 @@
 //! What repeats and order are by their rules alone, without any data structure to be fast.
 
+#![allow(clippy::indexing_slicing, reason = "a test fails by panicking")]
+
 use hsmtrail::order::reorder::{STALE_IN_A_ROW, UNIT_BYTES};
 
 /// The window of repeats as a list that is looked through.
