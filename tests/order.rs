@@ -207,9 +207,9 @@ fn a_far_time_does_not_end_the_search_for_repeats() {
 fn a_million_events_take_what_is_promised() {
     let of_time = || Dedup::of_time(Duration::from_hours(24));
     let of_events = || Dedup::of_events(NonZeroU32::new(1_000_000).unwrap());
-    for (window, most) in [
-        (of_events as fn() -> Dedup, 36_000_000),
-        (of_time, 45_000_000),
+    for (window, most, while_it_grows) in [
+        (of_events as fn() -> Dedup, 36_000_000, 43_000_000),
+        (of_time, 44_000_000, 50_000_000),
     ] {
         let mut dedup = window();
         let filled = measure(|| {
@@ -221,7 +221,7 @@ fn a_million_events_take_what_is_promised() {
         let bytes = filled.bytes_current;
         assert!(bytes > 0 && bytes < most, "{bytes}");
         // While the table grows, the old one is there too.
-        assert!(filled.bytes_max < most.unsigned_abs() * 3 / 2, "{filled:?}");
+        assert!(filled.bytes_max < while_it_grows, "{filled:?}");
         let more = measure(|| {
             for event in 0..1000 {
                 assert!(!dedup.is_repeat(key(&format!("{event}"), None).unwrap(), Some(0)));
