@@ -20,6 +20,7 @@
 //! counted in the [`Summary`], and the next one goes on.
 
 pub mod arranger;
+pub mod output;
 mod reader;
 mod summary;
 pub mod worker;
@@ -38,8 +39,9 @@ use crate::framing::Batch;
 use crate::metrics::Metrics;
 use crate::sink::SinkError;
 use crate::source::{StopSignal, StopTrigger};
+use output::Output;
 use reader::Reader;
-use worker::{Output, Worker};
+use worker::Worker;
 use writer::Writer;
 
 /// Batches that wait in one channel. One is enough to keep both sides busy; a second evens out
@@ -187,7 +189,7 @@ fn work(
     {
         let begun = Instant::now();
         let mut output = reusable.try_recv().unwrap_or_default();
-        worker.process(batch, now_ms(), &mut output);
+        worker.process(&batch, now_ms(), &mut output);
         metrics.worker_busy(begun.elapsed());
         if done
             .send(Done {

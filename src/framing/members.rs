@@ -15,6 +15,9 @@
 
 use super::scanner::{Scanner, Stop};
 
+/// The member whose array holds the records of a log file.
+pub(super) const RECORDS: &str = "Records";
+
 /// The longest spelling of a name that matters: `eventVersion`, each letter as `\u00xx`.
 const KEY_BYTES: usize = 72;
 
@@ -193,7 +196,7 @@ impl Members {
             b'\n' | b'\r' => return Step::FoundBefore(Found::LineBreak),
             _ => {}
         }
-        if self.key.is(b"Records") {
+        if self.key.is(RECORDS.as_bytes()) {
             if byte == b'[' {
                 self.state = State::Between;
                 return Step::FoundAfter(Found::RecordsArray);

@@ -17,7 +17,7 @@ use std::num::NonZeroU32;
 use std::ops::Range;
 
 use crate::config::{Config, DedupWindow};
-use crate::decode::key::key;
+use crate::decode::key::KeyReader;
 use crate::encode::mark_duplicate;
 use crate::enrich::time::Instant;
 use crate::metrics::{Counts, Enriched};
@@ -31,6 +31,13 @@ pub struct Place {
     pub line: Range<usize>,
     /// What became of it so far.
     pub fate: Fate,
+    /// What decides its place.
+    pub arrival: Arrival,
+}
+
+/// What tells an event from others, and when it was; at least one of them is known.
+#[derive(Debug)]
+pub struct Arrival {
     key: Option<EventKey>,
     time_ms: Option<i64>,
 }
@@ -46,25 +53,23 @@ pub enum Fate {
     Duplicate,
 }
 
-impl Place {
-    /// The place of a record; none when it can be no repeat and has no time.
-    pub fn of(frame: &[u8], line: Range<usize>, fate: Fate) -> Option<Self> {
-        let found = key(frame);
-        let account = found.recipient_account_id.as_deref().map(str::as_bytes);
+impl Arrival {
+    /// What a record says; none when it can be no repeat and has no time.
+    pub(super) fn of(record: &[u8], keys: &mut KeyReader) -> Option<Self> {
+        let found = keys.read(record);
+        let account = found.recipient_account_id;
+        // Texts that were not the same may read as this one.
+        let is_exact = |text: &str| !text.contains(char::REPLACEMENT_CHARACTER);
         // An addendum corrects an event that went before it, perhaps under that event's id.
-        let id = found.event_id.as_deref().filter(|_| !found.has_addendum);
-        let key = id.and_then(|id| EventKey::new(id.as_bytes(), account));
+        let key = found
+            .event_id
+            .filter(|id| is_exact(id) && account.is_none_or(is_exact) && !found.has_addendum)
+            .and_then(|id| EventKey::new(id.as_bytes(), account.map(str::as_bytes)));
         let time_ms = found
             .event_time
-            .as_deref()
             .and_then(Instant::parse)
             .map(Instant::milliseconds);
-        (key.is_some() || time_ms.is_some()).then_some(Self {
-            line,
-            fate,
-            key,
-            time_ms,
-        })
+        (key.is_some() || time_ms.is_some()).then_some(Self { key, time_ms })
     }
 }
 
@@ -116,12 +121,8 @@ impl Arranger {
         lines: &mut Vec<u8>,
         counts: &mut Counts,
     ) {
-        let Place {
-            key,
-            time_ms,
-            mut fate,
-            ..
-        } = place;
+        let Arrival { key, time_ms } = place.arrival;
+        let mut fate = place.fate;
         let mut marked = Vec::new();
         let mut line = line;
         if self.is_repeat(key, time_ms) {

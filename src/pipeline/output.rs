@@ -1,0 +1,247 @@
+//! What becomes of one batch: the lines to write, the rejects between them, and the counts.
+//!
+//! In → out: ranges of a batch's bytes, each with what is to become of it ([`Lines`]); an
+//! [`Output`], which the writer takes.
+//!
+//! Invariants: **Lines are in the order in which they were put.** Every record that is put is
+//! counted, or has a [`Place`] and is counted when it leaves.
+//!
+//! Not here: what is to become of a record (`worker`), the lines of rejects (`encode::reject`),
+//! what a place is for (`arranger`).
+//!
+//! Failure: none.
+//!
+//! Cost: a run of records that stand in the batch as they are to be written is one copy.
+
+use std::collections::VecDeque;
+use std::ops::Range;
+
+use super::arranger::{Arrival, Fate, Place};
+use crate::config::Select;
+use crate::decode::key::KeyReader;
+use crate::encode::reject::Detail;
+use crate::encode::{copy, splice};
+use crate::enrich::{Enrichment, operation};
+use crate::framing::{OversizePart, RejectReason};
+use crate::metrics::{Counts, Enriched};
+
+/// What became of one batch.
+#[derive(Debug, Default)]
+pub struct Output {
+    /// The records to write, a line each.
+    pub lines: Vec<u8>,
+    /// The rejects, in order.
+    pub rejects: Vec<PendingReject>,
+    /// The bytes of all rejects, one after the other: an allocation for each would take many times
+    /// the memory of a batch of nothing but short ones.
+    pub raw: Vec<u8>,
+    /// The records whose place the writer decides, in order; those that are not here leave where
+    /// they stand. Empty unless keys are read.
+    pub places: VecDeque<Place>,
+    /// What happened to all but the places.
+    pub counts: Counts,
+    /// The batch is a part of a record that is too long to be held.
+    pub oversize: Option<Oversize>,
+}
+
+/// A reject that waits for its record number.
+#[derive(Debug, PartialEq, Eq)]
+pub struct PendingReject {
+    /// Its place: so many bytes of [`Output::lines`] stand before it.
+    pub after: usize,
+    /// Its number in the batch, from 1.
+    pub record: u64,
+    /// Where it starts in the source.
+    pub offset: u64,
+    /// Why.
+    pub reason: RejectReason,
+    /// Why, in words.
+    pub detail: Detail,
+    /// How many bytes of [`Output::raw`] are its own.
+    pub length: usize,
+}
+
+/// A part of a record that is too long to be held.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Oversize {
+    /// Which part.
+    pub part: OversizePart,
+    /// Where the part starts in the source.
+    pub offset: u64,
+    /// Its bytes.
+    pub raw: Vec<u8>,
+}
+
+impl Output {
+    /// How many records of the batch were taken so far, whatever became of them.
+    pub fn read(&self) -> u64 {
+        self.counts.read() + self.places.len() as u64
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.lines.clear();
+        self.rejects.clear();
+        self.raw.clear();
+        self.places.clear();
+        self.counts.clear();
+        self.oversize = None;
+    }
+}
+
+/// Puts the records of one batch into its [`Output`].
+pub(super) struct Lines<'a> {
+    bytes: &'a [u8],
+    /// Lines to pass on that stand in `bytes` as they are to be written, and are not copied yet.
+    untouched: Range<usize>,
+    select: Select,
+    /// Reads what decides a record's place; none when no record has one.
+    keys: Option<&'a mut KeyReader>,
+    output: &'a mut Output,
+}
+
+impl<'a> Lines<'a> {
+    /// Nothing of a batch's `bytes` is put yet.
+    pub(super) fn of(
+        bytes: &'a [u8],
+        select: Select,
+        keys: Option<&'a mut KeyReader>,
+        output: &'a mut Output,
+    ) -> Self {
+        Self {
+            bytes,
+            untouched: 0..0,
+            select,
+            keys,
+            output,
+        }
+    }
+
+    /// Puts a record that stays as it is.
+    pub(super) fn passed(&mut self, record: Range<usize>, spans_lines: bool) {
+        if let Some(arrival) = self.arrival(&record) {
+            let start = self.line(record, spans_lines);
+            self.output.lines.push(b'\n');
+            self.place(start, Fate::Passed, arrival);
+            return;
+        }
+        self.output.counts.passed();
+        if spans_lines || self.bytes.get(record.end) != Some(&b'\n') {
+            self.line(record, spans_lines);
+            self.output.lines.push(b'\n');
+            return;
+        }
+        if self.untouched.end != record.start {
+            self.copy_untouched();
+            self.untouched.start = record.start;
+        }
+        self.untouched.end = record.end + 1;
+    }
+
+    /// Puts a record with its enrichment. `now_ms` is the time in milliseconds since 1970.
+    pub(super) fn enriched(
+        &mut self,
+        record: Range<usize>,
+        spans_lines: bool,
+        enrichment: &Enrichment<'_>,
+        now_ms: i64,
+    ) {
+        let arrival = self.arrival(&record);
+        let start = self.line(record, spans_lines);
+        splice(enrichment, &mut self.output.lines);
+        self.output.lines.push(b'\n');
+        let enriched = Enriched {
+            operation: operation::label_index(enrichment.call.operation),
+            outcome: enrichment.outcome,
+            severity: enrichment.severity,
+            kind: enrichment.actor.kind,
+            credential: enrichment.actor.credential,
+            event_time_ms: enrichment.time_ms,
+        };
+        let fate = Fate::Enriched(enriched, now_ms);
+        match arrival {
+            Some(arrival) => self.place(start, fate, arrival),
+            None => fate.count(&mut self.output.counts),
+        }
+    }
+
+    /// Puts a record that is no CloudHSM event, or only counts it.
+    pub(super) fn other(&mut self, record: Range<usize>, spans_lines: bool) {
+        match self.select {
+            Select::All => self.passed(record, spans_lines),
+            Select::CloudHsm => self.output.counts.filtered(),
+        }
+    }
+
+    /// Puts a reject. `offset` is where the batch starts in its source.
+    pub(super) fn rejected(
+        &mut self,
+        range: Range<usize>,
+        offset: u64,
+        reason: RejectReason,
+        detail: Detail,
+    ) {
+        self.copy_untouched();
+        let output = &mut *self.output;
+        output.counts.rejected(reason);
+        let raw = self.bytes.get(range.clone()).unwrap_or_default();
+        output.raw.extend_from_slice(raw);
+        output.rejects.push(PendingReject {
+            after: output.lines.len(),
+            record: output.read(),
+            offset: offset.saturating_add(range.start as u64),
+            reason,
+            detail,
+            length: raw.len(),
+        });
+    }
+
+    /// Puts a part of a record that is too long to be held, which is all of the batch.
+    pub(super) fn oversize(&mut self, part: OversizePart, offset: u64) {
+        if part == OversizePart::Last {
+            self.output.counts.rejected(RejectReason::Oversize);
+        }
+        self.output.oversize = Some(Oversize {
+            part,
+            offset,
+            raw: self.bytes.to_vec(),
+        });
+    }
+
+    /// Has everything that was put in the output.
+    pub(super) fn finish(mut self) {
+        self.copy_untouched();
+    }
+
+    fn arrival(&mut self, record: &Range<usize>) -> Option<Arrival> {
+        let keys = self.keys.as_mut()?;
+        Arrival::of(self.bytes.get(record.clone())?, keys)
+    }
+
+    /// Leaves the record whose line begins at `start`, and is the last one, to the writer.
+    fn place(&mut self, start: usize, fate: Fate, arrival: Arrival) {
+        self.output.places.push_back(Place {
+            line: start..self.output.lines.len(),
+            fate,
+            arrival,
+        });
+    }
+
+    /// Copies a record, and returns where it begins in the output.
+    fn line(&mut self, record: Range<usize>, spans_lines: bool) -> usize {
+        self.copy_untouched();
+        let start = self.output.lines.len();
+        let record = self.bytes.get(record).unwrap_or_default();
+        if spans_lines {
+            copy(record, &mut self.output.lines);
+        } else {
+            self.output.lines.extend_from_slice(record);
+        }
+        start
+    }
+
+    fn copy_untouched(&mut self) {
+        let untouched = std::mem::take(&mut self.untouched);
+        let lines = self.bytes.get(untouched).unwrap_or_default();
+        self.output.lines.extend_from_slice(lines);
+    }
+}
