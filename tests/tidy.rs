@@ -78,7 +78,7 @@ const STAGES: [&str; 7] = [
 ];
 
 /// Each dependency and the rooms, or modules of a room, that may name it.
-const CRATES: [(&str, &[&str]); 31] = [
+const CRATES: [(&str, &[&str]); 28] = [
     ("axum", &["metrics"]),
     ("base64", &["encode::reject"]),
     ("bytes", &["source", "framing", "pipeline"]),
@@ -91,14 +91,11 @@ const CRATES: [(&str, &[&str]); 31] = [
     ("hyper_util", &["metrics"]),
     ("indicatif", &["supervisor"]),
     ("jiff", &["enrich::time"]),
-    ("memchr", &["framing", "decode", "encode", "sink"]),
+    ("memchr", &["framing", "decode", "enrich", "encode", "sink"]),
     ("metrics", &["metrics"]),
     ("metrics_exporter_prometheus", &["metrics"]),
     ("metrics_process", &["metrics"]),
     ("rustix", &["source", "sink", "supervisor"]),
-    ("serde", &["decode"]),
-    ("serde_json", &["decode", "encode"]),
-    ("simd_json", &["decode"]),
     ("simdutf8", &["decode"]),
     ("smallvec", &["event", "decode", "enrich"]),
     ("strsim", &["suggest"]),
@@ -120,7 +117,7 @@ const CRATES: [(&str, &[&str]); 31] = [
         &["pipeline", "metrics", "supervisor", "logging", "main"],
     ),
     ("tracing_subscriber", &["logging"]),
-    ("wide", &["framing::scanner"]),
+    ("wide", &["framing::scanner", "decode::cursor"]),
 ];
 
 /// The rooms that know no file, no clock, no thread and no environment.

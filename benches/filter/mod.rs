@@ -10,7 +10,8 @@ use hsmtrail::config::{Select, Validate};
 use hsmtrail::framing::{Batch, InputForm, RecordDecoder};
 use hsmtrail::metrics::RecordOutcome;
 use hsmtrail::pipeline::Limits;
-use hsmtrail::pipeline::worker::{Output, Worker};
+use hsmtrail::pipeline::output::Output;
+use hsmtrail::pipeline::worker::Worker;
 use tokio_util::codec::Decoder as _;
 
 use crate::corpus::Corpus;
@@ -52,7 +53,7 @@ impl Filter {
         let mut decoder = RecordDecoder::new(InputForm::Auto, MAX_RECORD_BYTES);
         let (mut read, mut enriched) = (0, 0);
         let mut take = |batch: Batch| {
-            self.worker.process(batch, NOW_MS, &mut self.output);
+            self.worker.process(&batch, NOW_MS, &mut self.output);
             read += self.output.counts.read();
             enriched += self.output.counts.records(RecordOutcome::Enriched);
         };

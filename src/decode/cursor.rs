@@ -264,7 +264,7 @@ impl<'t> Place<'t> {
         let mut is_escaped = false;
         self.at += 1;
         loop {
-            self.to_special();
+            self.seek_special();
             match self.byte() {
                 Some(b'"') => {
                     self.at += 1;
@@ -282,7 +282,7 @@ impl<'t> Place<'t> {
     /// Goes on to the next byte that a string cannot simply hold, or to the end of the text or
     /// behind it.
     #[inline(always)]
-    fn to_special(&mut self) {
+    fn seek_special(&mut self) {
         // The place is never before its block, and an escape takes it at most over a whole one.
         let mut offset = self.at - self.block;
         loop {
@@ -641,7 +641,7 @@ mod tests {
     /// Wherever a string begins and ends, and whatever stands in the blocks around it.
     #[test]
     fn strings_at_every_place_of_a_block() {
-        for before in 0..2 * BLOCK {
+        for before in 0..BLOCK {
             for len in (0..8).chain(BLOCK - 4..BLOCK + 4).chain([3 * BLOCK]) {
                 for inside in ["a", "\u{e9}", r"\n", r#"\""#, r"\\", r"\u0041"] {
                     let text = format!("{}\"{}\",1", " ".repeat(before), inside.repeat(len));
@@ -690,7 +690,7 @@ mod tests {
     fn every_object_of_the_table_is_gone_over() {
         for (name, text) in OBJECTS {
             let text = str::from_utf8(text).unwrap();
-            assert_eq!(skip(text).map(|end| text[end..].trim()), Ok(""), "{name}");
+            assert_eq!(skip(text), Ok(text.trim_end().len()), "{name}");
             assert!(read(text).is_ok(), "{name}");
         }
     }
@@ -716,7 +716,7 @@ mod tests {
 
         #[test]
         fn reading_and_skipping_refuse_the_same(text in "[\\[{}\\]\",: \\\\0-9eE+.\\-a-fn\n]{0,40}") {
-            let skipped = skip(&text).is_ok_and(|end| text[end..].trim_ascii().is_empty());
+            let skipped = skip(&text) == Ok(text.trim_ascii_end().len());
             prop_assert_eq!(read(&text).is_ok(), skipped);
         }
     }
