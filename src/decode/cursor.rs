@@ -30,6 +30,15 @@ pub const MAX_DEPTH: usize = 128;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Refused;
 
+/// What a line break between tokens is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LineBreaks {
+    /// White space.
+    Blank,
+    /// The end of the text.
+    End,
+}
+
 /// A walk over a JSON text.
 pub(crate) struct Cursor<'t> {
     text: &'t str,
@@ -43,10 +52,10 @@ pub(crate) struct Cursor<'t> {
 impl<'t> Cursor<'t> {
     /// A cursor at the front of `text`. What is to be read, not only gone over, needs a `scratch`
     /// as long as the text.
-    pub(crate) fn new(text: &'t str, scratch: &'t mut [u8]) -> Self {
+    pub(crate) fn new(text: &'t str, line_breaks: LineBreaks, scratch: &'t mut [u8]) -> Self {
         Self {
             text,
-            place: Place::front(text.as_bytes()),
+            place: Place::front(text.as_bytes(), line_breaks),
             depth: 0,
             scratch,
         }
@@ -206,6 +215,7 @@ struct Place<'t> {
     block: usize,
     /// One bit a byte of the block: the bytes that a string cannot simply hold.
     specials: u64,
+    line_breaks: LineBreaks,
 }
 
 /// Bytes in a block.
@@ -213,9 +223,10 @@ const BLOCK: usize = 64;
 
 #[expect(clippy::inline_always, reason = "the top of this file says why")]
 impl<'t> Place<'t> {
-    fn front(text: &'t [u8]) -> Self {
+    fn front(text: &'t [u8], line_breaks: LineBreaks) -> Self {
         Self {
             text,
+            line_breaks,
             at: 0,
             block: 0,
             specials: specials_from(text, 0),
@@ -232,7 +243,7 @@ impl<'t> Place<'t> {
         match self.byte() {
             Some(byte) if byte > b' ' => Some(byte),
             _ => {
-                self.at = after_blanks(self.text, self.at);
+                self.at = after_blanks(self.text, self.at, self.line_breaks);
                 self.byte()
             }
         }
@@ -432,8 +443,13 @@ fn specials(block: &[u8; BLOCK]) -> u64 {
 /// The place behind the white space at `at`.
 #[cold]
 #[inline(never)]
-fn after_blanks(text: &[u8], mut at: usize) -> usize {
-    while let Some(b' ' | b'\t' | b'\n' | b'\r') = text.get(at) {
+fn after_blanks(text: &[u8], mut at: usize, line_breaks: LineBreaks) -> usize {
+    while let Some(byte) = text.get(at) {
+        match byte {
+            b' ' | b'\t' => {}
+            b'\n' | b'\r' if line_breaks == LineBreaks::Blank => {}
+            _ => break,
+        }
         at += 1;
     }
     at
@@ -592,7 +608,7 @@ mod tests {
 
     fn read(text: &str) -> Result<Value, Refused> {
         let mut scratch = vec![0; text.len()];
-        let mut cursor = Cursor::new(text, &mut scratch);
+        let mut cursor = Cursor::new(text, LineBreaks::Blank, &mut scratch);
         let read = value(&mut cursor)?;
         if cursor.peek().is_none() {
             Ok(read)
@@ -602,7 +618,7 @@ mod tests {
     }
 
     fn skip(text: &str) -> Result<usize, Refused> {
-        let mut cursor = Cursor::new(text, &mut []);
+        let mut cursor = Cursor::new(text, LineBreaks::Blank, &mut []);
         cursor.skip()?;
         Ok(cursor.position())
     }
@@ -667,6 +683,31 @@ mod tests {
     }
 
     #[test]
+    fn a_line_break_may_end_the_text() {
+        for blank in ["\n", "\r", " \t\r\n"] {
+            for text in [
+                "{|}",
+                "[1|,2]",
+                "[1,|2]",
+                "{\"a\"|:1}",
+                "{\"a\":|1}",
+                "{\"a\":1|}",
+            ] {
+                let text = text.replace('|', blank);
+                for (line_breaks, end) in [
+                    (LineBreaks::Blank, Ok(text.len())),
+                    (LineBreaks::End, Err(Refused)),
+                ] {
+                    let mut cursor = Cursor::new(&text, line_breaks, &mut []);
+                    assert_eq!(cursor.skip().map(|()| cursor.position()), end, "{text:?}");
+                }
+            }
+        }
+        let mut cursor = Cursor::new("{ \t}\n{}", LineBreaks::End, &mut []);
+        assert_eq!((cursor.skip(), cursor.position()), (Ok(()), 4));
+    }
+
+    #[test]
     fn the_deepest_record_is_read() {
         for kinds in [&[("{\"a\":", "}")][..], &[("[", "]"), ("{\"a\":", "}")]] {
             let deepest = nested(kinds, MAX_DEPTH);
@@ -678,7 +719,7 @@ mod tests {
             // Half of it opened by reading, half by skipping.
             let both = |depth| {
                 let text = nested(&[("[", "]")], depth);
-                let mut cursor = Cursor::new(&text, &mut []);
+                let mut cursor = Cursor::new(&text, LineBreaks::Blank, &mut []);
                 cursor.elements(|half| half.elements(Cursor::skip).map(|_| ()))
             };
             assert_eq!(both(MAX_DEPTH), Ok(true));

@@ -12,7 +12,7 @@
 //! Cost: one pass over the record, which is not made unless the user wants repeats found or events
 //! in order; no allocation once the buffer has grown.
 
-use super::cursor::Cursor;
+use super::cursor::{Cursor, LineBreaks};
 use super::{grammar, room};
 
 /// What tells an event from others, and when it was. A text is never empty; one of another type is
@@ -43,7 +43,8 @@ impl KeyReader {
         let Some(text) = grammar::utf8(record) else {
             return key;
         };
-        let mut cursor = Cursor::new(text, room(&mut self.scratch, text.len()));
+        let scratch = room(&mut self.scratch, text.len());
+        let mut cursor = Cursor::new(text, LineBreaks::Blank, scratch);
         let walked = cursor.members(|cursor, name| {
             match name {
                 "eventID" => key.event_id = cursor.text()?,
