@@ -98,6 +98,8 @@ fn what_has_no_id_or_a_long_one_has_no_key() {
 fn a_key_is_as_small_as_promised() {
     assert_eq!(size_of::<EventKey>(), 24);
     assert_eq!(size_of::<Option<EventKey>>(), 24);
+    let allocations = measure(|| assert!(key(ID, Some(ACCOUNT)).is_some()));
+    assert_eq!(allocations.count_total, 0);
 }
 
 // Repeats.

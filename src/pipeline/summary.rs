@@ -34,10 +34,13 @@ impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let counts = &self.counts;
         write!(f, "{} records read:", counts.read())?;
+        let is_told = |outcome: &RecordOutcome| {
+            *outcome != RecordOutcome::Duplicate || counts.records(*outcome) > 0
+        };
         let outcomes: Vec<_> = RecordOutcome::ALL
-            .map(|outcome| (counts.records(outcome), outcome.word()))
             .into_iter()
-            .filter(|&(count, word)| count > 0 || word != RecordOutcome::Duplicate.word())
+            .filter(is_told)
+            .map(|outcome| (counts.records(outcome), outcome.word()))
             .collect();
         list(f, &outcomes)?;
         write!(
