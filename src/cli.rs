@@ -115,7 +115,7 @@ pub struct Options {
     /// Leave out events that came before, by eventID [default: 0]
     ///
     /// N is over how many of the last events, not counting repeats, or over how much of the events'
-    /// own time; 0 is off. Without a value it is 1000000, which takes up to 40 MB.
+    /// own time; 0 is off. Without a value it is 1000000, which takes about 40 MB.
     #[arg(
         long,
         value_name = "N|DURATION",
