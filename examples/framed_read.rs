@@ -29,6 +29,7 @@ const LIMITS: Limits = Limits {
     validate: Validate::All,
     max_record_bytes: 1 << 20,
     stop_at_reject: false,
+    keys: false,
 };
 
 fn main() -> Result<(), Box<dyn Error>> {

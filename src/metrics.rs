@@ -54,6 +54,7 @@ pub const METRICS: &[Metric] = &[
     OUTPUT_BYTES,
     RECORDS,
     REJECTED_RECORDS,
+    LATE_EVENTS,
     CLOUDHSM_EVENTS,
     SEVERITY_EVENTS,
     ACTOR_EVENTS,
@@ -100,6 +101,12 @@ const REJECTED_RECORDS: Metric = Metric {
     kind: Kind::Counter,
     help: "Records that were rejected, by reason.",
     labels: &["reason"],
+};
+const LATE_EVENTS: Metric = Metric {
+    name: "hsmtrail_late_events_total",
+    kind: Kind::Counter,
+    help: "Events that came too late to be put in order of time, and were written at once.",
+    labels: &[],
 };
 const CLOUDHSM_EVENTS: Metric = Metric {
     name: "hsmtrail_cloudhsm_events_total",

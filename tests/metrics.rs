@@ -38,12 +38,13 @@ mod http;
 mod promtool;
 
 /// The contract: every metric that starts with `hsmtrail_`, its type and its labels.
-const CONTRACT: [(&str, &str, &[&str]); 13] = [
+const CONTRACT: [(&str, &str, &[&str]); 14] = [
     ("hsmtrail_build_info", "gauge", &["version", "revision"]),
     ("hsmtrail_input_bytes_total", "counter", &[]),
     ("hsmtrail_output_bytes_total", "counter", &[]),
     ("hsmtrail_records_total", "counter", &["outcome"]),
     ("hsmtrail_rejected_records_total", "counter", &["reason"]),
+    ("hsmtrail_late_events_total", "counter", &[]),
     (
         "hsmtrail_cloudhsm_events_total",
         "counter",
@@ -128,7 +129,7 @@ fn every_series_is_there_from_the_start() {
             zero(&name["hsmtrail_".len()..], &[]);
         }
     }
-    for outcome in ["enriched", "passed", "filtered", "rejected"] {
+    for outcome in ["enriched", "passed", "filtered", "rejected", "duplicate"] {
         zero("records_total", &[("outcome", outcome)]);
     }
     for reason in RejectReason::ALL.map(RejectReason::word) {
@@ -200,6 +201,8 @@ fn the_same_numbers_give_the_same_text() {
 enum Record {
     Passed,
     Filtered,
+    Duplicate,
+    Late,
     Rejected(RejectReason),
     Enriched(Enriched),
 }
@@ -216,6 +219,8 @@ fn record() -> impl Strategy<Value = Record> {
     prop_oneof![
         Just(Record::Passed),
         Just(Record::Filtered),
+        Just(Record::Duplicate),
+        Just(Record::Late),
         select(&RejectReason::ALL[..]).prop_map(Record::Rejected),
         enriched.prop_map(
             |(operation, outcome, severity, kind, credential, event_time_ms)| {
@@ -237,6 +242,11 @@ fn tally(counts: &mut Counts, records: &[Record]) {
         match *record {
             Record::Passed => counts.passed(),
             Record::Filtered => counts.filtered(),
+            Record::Duplicate => counts.duplicate(),
+            Record::Late => {
+                counts.late();
+                counts.passed();
+            }
             Record::Rejected(reason) => counts.rejected(reason),
             Record::Enriched(event) => counts.enriched(event, NOW_MS),
         }
@@ -255,6 +265,11 @@ impl Expected {
             let outcome = match record {
                 Record::Passed => "passed",
                 Record::Filtered => "filtered",
+                Record::Duplicate => "duplicate",
+                Record::Late => {
+                    expected.add("late_events_total", &[], 1.0);
+                    "passed"
+                }
                 Record::Rejected(reason) => {
                     expected.add("rejected_records_total", &[("reason", reason.word())], 1.0);
                     "rejected"

@@ -27,20 +27,22 @@ use hsmtrail::cli::Args;
 /// The flow is source, framing, decode, event, enrich, encode, sink: a stage names only the data
 /// that it takes, never a later stage. Data are types: a function of another stage is its
 /// machinery.
-const ROOMS: [(&str, &[&str]); 18] = [
+const ROOMS: [(&str, &[&str]); 19] = [
     ("source", &[]),
     ("framing", &[]),
     ("decode", &["event"]),
     ("event", &[]),
     ("enrich", &["event"]),
     ("encode", &["enrich", "framing::RejectReason"]),
+    ("order", &[]),
     // Which regular file it is: nothing is read and written at once.
     ("sink", &["source::FileId"]),
     ("metrics", &["enrich", "framing::RejectReason"]),
     (
         "pipeline",
         &[
-            "source", "framing", "decode", "event", "enrich", "encode", "sink", "metrics", "config",
+            "source", "framing", "decode", "event", "enrich", "encode", "order", "sink", "metrics",
+            "config",
         ],
     ),
     (
@@ -77,7 +79,7 @@ const STAGES: [&str; 7] = [
 ];
 
 /// Each dependency and the rooms, or modules of a room, that may name it.
-const CRATES: [(&str, &[&str]); 31] = [
+const CRATES: [(&str, &[&str]); 32] = [
     ("axum", &["metrics"]),
     ("base64", &["encode::reject"]),
     ("bytes", &["source", "framing", "pipeline"]),
@@ -87,6 +89,7 @@ const CRATES: [(&str, &[&str]); 31] = [
     ("clap_mangen", &["cli"]),
     ("flate2", &["source::gzip"]),
     ("glob", &["source::paths"]),
+    ("hashbrown", &["order::dedup"]),
     ("hyper", &["metrics"]),
     ("hyper_util", &["metrics"]),
     ("indicatif", &["supervisor"]),
@@ -123,8 +126,8 @@ const CRATES: [(&str, &[&str]); 31] = [
 ];
 
 /// The rooms that know no file, no clock, no thread and no environment.
-const PURE: [&str; 8] = [
-    "framing", "decode", "event", "enrich", "encode", "suggest", "schema", "explain",
+const PURE: [&str; 9] = [
+    "framing", "decode", "event", "enrich", "encode", "order", "suggest", "schema", "explain",
 ];
 
 /// What a pure room may not name, and in which module it may all the same.

@@ -31,6 +31,7 @@ pub(super) struct Handles {
     pub(super) output_bytes: Counter,
     records: [Counter; RecordOutcome::ALL.len()],
     rejects: [Counter; RejectReason::ALL.len()],
+    late: Counter,
     events: [[Counter; Outcome::ALL.len()]; LABELS.len()],
     severities: [Counter; Severity::ALL.len()],
     actors: [[Counter; Credential::ALL.len()]; ActorKind::ALL.len()],
@@ -50,6 +51,7 @@ impl Handles {
             records: RecordOutcome::ALL.map(|outcome| counter(super::RECORDS, &[outcome.word()])),
             rejects: RejectReason::ALL
                 .map(|reason| counter(super::REJECTED_RECORDS, &[reason.word()])),
+            late: counter(super::LATE_EVENTS, &[]),
             events: LABELS.map(|operation| {
                 Outcome::ALL
                     .map(|outcome| counter(super::CLOUDHSM_EVENTS, &[operation, outcome.word()]))
@@ -70,6 +72,7 @@ impl Handles {
     pub(super) fn add(&self, counts: &Counts) {
         add(&self.records, &counts.records);
         add(&self.rejects, &counts.rejects);
+        self.late.increment(counts.late);
         add(self.events.as_flattened(), counts.events.as_flattened());
         add(&self.severities, &counts.severities);
         add(self.actors.as_flattened(), counts.actors.as_flattened());

@@ -4,17 +4,21 @@
 //! [`Output`], which the writer takes.
 //!
 //! Invariants: **Lines are in the order in which they were put.** Every record that is put is
-//! counted.
+//! counted, or has a [`Place`] and is counted when it leaves.
 //!
-//! Not here: what is to become of a record (`worker`), the lines of rejects (`encode::reject`).
+//! Not here: what is to become of a record (`worker`), the lines of rejects (`encode::reject`),
+//! what a place is for (`arranger`).
 //!
 //! Failure: none.
 //!
 //! Cost: a run of records that stand in the batch as they are to be written is one copy.
 
+use std::collections::VecDeque;
 use std::ops::Range;
 
+use super::arranger::{Arrival, Fate, Place};
 use crate::config::Select;
+use crate::decode::key::KeyReader;
 use crate::encode::reject::Detail;
 use crate::encode::{copy, splice};
 use crate::enrich::{Enrichment, operation};
@@ -31,7 +35,10 @@ pub struct Output {
     /// The bytes of all rejects, one after the other: an allocation for each would take many times
     /// the memory of a batch of nothing but short ones.
     pub raw: Vec<u8>,
-    /// What happened.
+    /// The records whose place the writer decides, in order; those that are not here leave where
+    /// they stand. Empty unless keys are read.
+    pub places: VecDeque<Place>,
+    /// What happened to all but the places.
     pub counts: Counts,
     /// The batch is a part of a record that is too long to be held.
     pub oversize: Option<Oversize>,
@@ -66,10 +73,16 @@ pub struct Oversize {
 }
 
 impl Output {
+    /// How many records of the batch were taken so far, whatever became of them.
+    pub fn read(&self) -> u64 {
+        self.counts.read() + self.places.len() as u64
+    }
+
     pub(super) fn clear(&mut self) {
         self.lines.clear();
         self.rejects.clear();
         self.raw.clear();
+        self.places.clear();
         self.counts.clear();
         self.oversize = None;
     }
@@ -81,22 +94,36 @@ pub(super) struct Lines<'a> {
     /// Lines to pass on that stand in `bytes` as they are to be written, and are not copied yet.
     untouched: Range<usize>,
     select: Select,
+    /// Reads what decides a record's place; none when no record has one.
+    keys: Option<&'a mut KeyReader>,
     output: &'a mut Output,
 }
 
 impl<'a> Lines<'a> {
     /// Nothing of a batch's `bytes` is put yet.
-    pub(super) fn of(bytes: &'a [u8], select: Select, output: &'a mut Output) -> Self {
+    pub(super) fn of(
+        bytes: &'a [u8],
+        select: Select,
+        keys: Option<&'a mut KeyReader>,
+        output: &'a mut Output,
+    ) -> Self {
         Self {
             bytes,
             untouched: 0..0,
             select,
+            keys,
             output,
         }
     }
 
     /// Puts a record that stays as it is.
     pub(super) fn passed(&mut self, record: Range<usize>, spans_lines: bool) {
+        if let Some(arrival) = self.arrival(&record) {
+            let start = self.line(record, spans_lines);
+            self.output.lines.push(b'\n');
+            self.place(start, Fate::Passed, arrival);
+            return;
+        }
         self.output.counts.passed();
         if spans_lines || self.bytes.get(record.end) != Some(&b'\n') {
             self.line(record, spans_lines);
@@ -118,7 +145,8 @@ impl<'a> Lines<'a> {
         enrichment: &Enrichment<'_>,
         now_ms: i64,
     ) {
-        self.line(record, spans_lines);
+        let arrival = self.arrival(&record);
+        let start = self.line(record, spans_lines);
         splice(enrichment, &mut self.output.lines);
         self.output.lines.push(b'\n');
         let enriched = Enriched {
@@ -129,7 +157,11 @@ impl<'a> Lines<'a> {
             credential: enrichment.actor.credential,
             event_time_ms: enrichment.time_ms,
         };
-        self.output.counts.enriched(enriched, now_ms);
+        let fate = Fate::Enriched(enriched, now_ms);
+        match arrival {
+            Some(arrival) => self.place(start, fate, arrival),
+            None => fate.count(&mut self.output.counts),
+        }
     }
 
     /// Puts a record that is no CloudHSM event, or only counts it.
@@ -155,7 +187,7 @@ impl<'a> Lines<'a> {
         output.raw.extend_from_slice(raw);
         output.rejects.push(PendingReject {
             after: output.lines.len(),
-            record: output.counts.read(),
+            record: output.read(),
             offset: offset.saturating_add(range.start as u64),
             reason,
             detail,
@@ -180,14 +212,31 @@ impl<'a> Lines<'a> {
         self.copy_untouched();
     }
 
-    fn line(&mut self, record: Range<usize>, spans_lines: bool) {
+    fn arrival(&mut self, record: &Range<usize>) -> Option<Arrival> {
+        let keys = self.keys.as_mut()?;
+        Arrival::of(self.bytes.get(record.clone())?, keys)
+    }
+
+    /// Leaves the record whose line begins at `start`, and is the last one, to the writer.
+    fn place(&mut self, start: usize, fate: Fate, arrival: Arrival) {
+        self.output.places.push_back(Place {
+            line: start..self.output.lines.len(),
+            fate,
+            arrival,
+        });
+    }
+
+    /// Copies a record, and returns where it begins in the output.
+    fn line(&mut self, record: Range<usize>, spans_lines: bool) -> usize {
         self.copy_untouched();
+        let start = self.output.lines.len();
         let record = self.bytes.get(record).unwrap_or_default();
         if spans_lines {
             copy(record, &mut self.output.lines);
         } else {
             self.output.lines.extend_from_slice(record);
         }
+        start
     }
 
     fn copy_untouched(&mut self) {

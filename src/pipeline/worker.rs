@@ -23,6 +23,7 @@ use super::output::{Lines, Output};
 use crate::config::Validate;
 use crate::decode::EventDecoder;
 use crate::decode::grammar::{self, Defect, LineBreaks};
+use crate::decode::key::KeyReader;
 use crate::decode::prefilter::Prefilter;
 use crate::encode::reject::Detail;
 use crate::enrich::enrich;
@@ -36,6 +37,8 @@ use crate::framing::{
 pub struct Worker {
     limits: Limits,
     decoder: EventDecoder,
+    /// Only with [`Limits::keys`].
+    keys: Option<KeyReader>,
     frames: Vec<Frame>,
 }
 
@@ -45,6 +48,7 @@ impl Worker {
         Self {
             limits,
             decoder: EventDecoder::new(),
+            keys: limits.keys.then(KeyReader::default),
             frames: Vec::new(),
         }
     }
@@ -62,7 +66,7 @@ impl Worker {
             offset: batch.offset,
             now_ms,
             prefilter: Prefilter::new(bytes),
-            lines: Lines::of(bytes, self.limits.select, output),
+            lines: Lines::of(bytes, self.limits.select, self.keys.as_mut(), output),
         };
         self.frames.clear();
         match &batch.content {
