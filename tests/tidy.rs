@@ -53,7 +53,7 @@ const ROOMS: [(&str, &[&str]); 19] = [
     ("suggest", &[]),
     ("schema", &[]),
     ("explain", &["enrich", "event", "suggest"]),
-    ("config", &["cli", "suggest"]),
+    ("config", &["cli", "source", "suggest"]),
     ("cli", &["config"]),
     ("lib", &[]),
     (
@@ -67,6 +67,7 @@ const ROOMS: [(&str, &[&str]); 19] = [
             "pipeline",
             "schema",
             "sink",
+            "source",
             "supervisor",
         ],
     ),
@@ -78,14 +79,16 @@ const STAGES: [&str; 7] = [
 ];
 
 /// Each dependency and the rooms, or modules of a room, that may name it.
-const CRATES: [(&str, &[&str]); 28] = [
+const CRATES: [(&str, &[&str]); 32] = [
     ("axum", &["metrics"]),
     ("base64", &["encode::reject"]),
     ("bytes", &["source", "framing", "pipeline"]),
+    ("bzip2", &["source::bzip2"]),
     ("clap", &["cli", "config", "main"]),
     ("clap_complete", &["cli"]),
     ("clap_mangen", &["cli"]),
     ("flate2", &["source::gzip"]),
+    ("glob", &["source::paths"]),
     ("hashbrown", &["order::dedup"]),
     ("hyper", &["metrics"]),
     ("hyper_util", &["metrics"]),
@@ -117,7 +120,9 @@ const CRATES: [(&str, &[&str]); 28] = [
         &["pipeline", "metrics", "supervisor", "logging", "main"],
     ),
     ("tracing_subscriber", &["logging"]),
+    ("walkdir", &["source::paths"]),
     ("wide", &["framing::scanner", "decode::cursor"]),
+    ("zstd_safe", &["source::zstd"]),
 ];
 
 /// The rooms that know no file, no clock, no thread and no environment.
