@@ -67,6 +67,11 @@ impl<'t> Cursor<'t> {
         self.place.at
     }
 
+    /// Whether a `\u` escape was gone over.
+    pub(crate) fn has_unicode_escapes(&self) -> bool {
+        self.place.unicode_escapes
+    }
+
     /// The first byte of the next value or bracket; white space is gone over.
     pub(crate) fn peek(&mut self) -> Option<u8> {
         self.place.peek()
@@ -226,6 +231,8 @@ struct Place<'t> {
     /// One bit a byte of the block: the bytes that a string cannot simply hold.
     specials: u64,
     line_breaks: LineBreaks,
+    /// A `\u` escape was gone over.
+    unicode_escapes: bool,
 }
 
 /// Bytes in a block.
@@ -237,6 +244,7 @@ impl<'t> Place<'t> {
         Self {
             text,
             line_breaks,
+            unicode_escapes: false,
             at: 0,
             block: 0,
             specials: specials_from(text, 0),
@@ -293,7 +301,9 @@ impl<'t> Place<'t> {
                 }
                 Some(b'\\') => {
                     is_escaped = true;
-                    self.at = after_escape(self.text, self.at)?;
+                    let end = after_escape(self.text, self.at)?;
+                    self.unicode_escapes |= end - self.at > 2;
+                    self.at = end;
                 }
                 _ => return Err(Refused),
             }

@@ -147,22 +147,24 @@ impl<'a> Run<'a> {
         let limit = self.limits.max_record_bytes;
         let is_line = |len| len <= limit && matches!(line.get(len), Some(b'\n' | b'\r') | None);
         let is_event = starts_like_event(line);
-        if is_event && self.prefilter.hits_line(start, NEAR) {
+        if is_event && self.prefilter.names_line(start, NEAR) {
             return self.take_decoded(start, text, false, is_line);
         }
-        let len = if is_event {
-            grammar::object_len(text, LineBreaks::End)?
+        let walked = if is_event {
+            grammar::walk_object(text, LineBreaks::End)?
         } else {
-            grammar::object_len_without(may_name_records, text)?
+            grammar::walk_object_without(may_name_records, text)?
         };
-        if !is_line(len) {
+        if !is_line(walked.len) {
             return None;
         }
-        if self.prefilter.may_match(start..start + len) {
+        let record = start..start + walked.len;
+        let escapes = walked.has_unicode_escapes;
+        if self.prefilter.may_match_walked(record.clone(), escapes) {
             return self.take_decoded(start, text, false, is_line);
         }
-        self.lines.other(start..start + len, false);
-        Some(start + len)
+        self.lines.other(record.clone(), false);
+        Some(record.end)
     }
 
     fn take_frames(&mut self, frames: &[Frame]) -> Flow {
@@ -206,8 +208,8 @@ impl<'a> Run<'a> {
         }
         if self.limits.validate == Validate::All || spans_lines {
             let text = self.text_at(range.start, frame);
-            let len = text.and_then(|text| grammar::object_len(text, line_breaks(spans_lines)));
-            if !len.is_some_and(is_frame) {
+            let walked = text.and_then(|text| grammar::walk_object(text, line_breaks(spans_lines)));
+            if !walked.is_some_and(|walked| is_frame(walked.len)) {
                 grammar::check(frame).map_err(|defect| of_defect(defect, frame))?;
             }
         } else if grammar::is_too_deep(frame) {
