@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 use bytes::BytesMut;
 use divan::Bencher;
 use divan::counter::BytesCount;
-use hsmtrail::config::{Select, Validate};
+use hsmtrail::config::{Envelope, Select, Validate};
 use hsmtrail::decode::EventDecoder;
 use hsmtrail::decode::grammar::RunCheck;
 use hsmtrail::decode::prefilter::Prefilter;
@@ -209,6 +209,7 @@ fn worker(bencher: Bencher<'_, '_>, (share, validate): (Share, Validate)) {
     let mut worker = Worker::new(Limits {
         select: Select::All,
         validate,
+        envelope: Envelope::Unwrap,
         max_record_bytes: MAX_RECORD_BYTES,
         stop_at_reject: false,
     });

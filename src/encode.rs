@@ -45,14 +45,30 @@ pub fn copy(frame: &[u8], out: &mut Vec<u8>) {
 ///
 /// `out` ends with that brace, of an object that has other members.
 pub fn splice(enrichment: &Enrichment<'_>, out: &mut Vec<u8>) {
+    splice_with(|out| cloudhsm(enrichment, out), out);
+}
+
+/// Puts the member `cloudhsm` into the record at the end of `out`, before its last brace, for a
+/// record that holds events: `objects` is what [`cloudhsm`] has written of each, with commas
+/// between, in an array when they are `several`.
+pub fn splice_written(objects: &[u8], several: bool, out: &mut Vec<u8>) {
+    let (open, close): (&[u8], &[u8]) = if several { (b"[", b"]") } else { (b"", b"") };
+    splice_with(
+        |out| [open, objects, close].map(|part| out.extend_from_slice(part)),
+        out,
+    );
+}
+
+fn splice_with<R>(write: impl FnOnce(&mut Vec<u8>) -> R, out: &mut Vec<u8>) {
     let brace = out.pop();
     debug_assert_eq!(brace, Some(b'}'), "a record ends with its own brace");
     out.extend_from_slice(b",\"cloudhsm\":");
-    cloudhsm(enrichment, out);
+    write(out);
     out.push(b'}');
 }
 
-fn cloudhsm(enrichment: &Enrichment<'_>, out: &mut Vec<u8>) {
+/// Appends the `cloudhsm` object alone.
+pub fn cloudhsm(enrichment: &Enrichment<'_>, out: &mut Vec<u8>) {
     let mut object = Object::open(out);
     object.integer("version", Some(1));
     call(&enrichment.call, &mut object);

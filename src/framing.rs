@@ -31,6 +31,9 @@ use bytes::BytesMut;
 use framer::{Framer, Layout};
 use std::ops::Range;
 
+/// How many bytes of a text are framed before their frames are counted.
+const STEP: usize = 64 * 1024;
+
 /// A piece of one source: the unit of work and of backpressure.
 #[derive(Debug)]
 pub struct Batch {
@@ -90,6 +93,8 @@ pub enum FrameKind {
     },
     /// Something else where a record should stand: another JSON value, or no JSON.
     NoObject,
+    /// `[…]` whose brackets balance: a row of CloudTrail Lake, whose columns are objects.
+    Row,
     /// Bytes from which no whole value could be cut.
     Damaged(Damage),
     /// What was open when the input ended; empty when that was an array of records.
@@ -116,6 +121,27 @@ pub fn frame_lines(lines: &[u8], max_record_bytes: usize, frames: &mut Vec<Frame
     let mut line_framer = Framer::new(Layout::Lines, max_record_bytes);
     let looked_at = line_framer.advance(lines, 0, false, frames);
     line_framer.finish(lines, looked_at, frames);
+}
+
+/// Appends the frames of a text that is all at hand, a source of its own, but no more than `most`
+/// and those found in one step with the last of them. Returns whether these are all.
+pub fn frame_text(
+    text: &[u8],
+    max_record_bytes: usize,
+    most: usize,
+    frames: &mut Vec<Frame>,
+) -> bool {
+    let mut text_framer = Framer::new(Layout::Undecided, max_record_bytes);
+    let mut looked_at = 0;
+    for step in (STEP..text.len()).step_by(STEP).chain([text.len()]) {
+        let bytes = text.get(..step).unwrap_or(text);
+        looked_at = text_framer.advance(bytes, looked_at, false, frames);
+        if frames.len() > most {
+            return false;
+        }
+    }
+    text_framer.finish(text, looked_at, frames);
+    true
 }
 
 /// An error of the framing seam.

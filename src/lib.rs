@@ -11,9 +11,10 @@
 //!  one reader          in turn     on each worker            in turn    one writer
 //! ```
 //!
-//! //! The way of the bytes:
+//! The way of the bytes:
 //!
 //! - [`source`]: where they come from, stdin and files, decompressed.
+//! - [`envelope`]: what events travel in: which members of a record hold the text of others.
 //! - [`framing`]: cuts them into batches of records by the input grammar.
 //! - [`decode`]: checks that a record is JSON, and reads those that may be CloudHSM's.
 //! - [`event`]: what CloudTrail said about one event, borrowed from the record.
@@ -78,6 +79,8 @@
 //! ```
 
 pub mod source;
+
+pub mod envelope;
 
 pub mod framing;
 

@@ -53,6 +53,7 @@ pub const METRICS: &[Metric] = &[
     OUTPUT_BYTES,
     RECORDS,
     REJECTED_RECORDS,
+    NOTICES,
     CLOUDHSM_EVENTS,
     SEVERITY_EVENTS,
     ACTOR_EVENTS,
@@ -99,6 +100,12 @@ const REJECTED_RECORDS: Metric = Metric {
     kind: Kind::Counter,
     help: "Records that were rejected, by reason.",
     labels: &["reason"],
+};
+const NOTICES: Metric = Metric {
+    name: "hsmtrail_notices_total",
+    kind: Kind::Counter,
+    help: "Messages of AWS about events, without any, that passed or were filtered, by kind.",
+    labels: &["kind"],
 };
 const CLOUDHSM_EVENTS: Metric = Metric {
     name: "hsmtrail_cloudhsm_events_total",

@@ -18,6 +18,7 @@
 //! Failure: [`Error`] when nothing can be written any more; a source that fails is logged and
 //! counted in the [`Summary`], and the next one goes on.
 
+mod opener;
 mod reader;
 mod summary;
 pub mod worker;
@@ -31,7 +32,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::{Builder, Scope, ScopedJoinHandle, scope};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use crate::config::{Config, OnReject, Select, Validate};
+use crate::config::{Config, Envelope, OnReject, Select, Validate};
 use crate::framing::Batch;
 use crate::metrics::Metrics;
 use crate::sink::SinkError;
@@ -51,6 +52,8 @@ pub struct Limits {
     pub select: Select,
     /// Which records are parsed in full.
     pub validate: Validate,
+    /// What becomes of records that hold others.
+    pub envelope: Envelope,
     /// The longest record that is no reject, in bytes.
     pub max_record_bytes: usize,
     /// The run ends with the first reject.
@@ -150,6 +153,7 @@ fn start_worker<'scope>(
     let limits = Limits {
         select: config.select,
         validate: config.validate,
+        envelope: config.envelope,
         max_record_bytes: config.max_record_bytes,
         stop_at_reject: config.on_reject == OnReject::Stop,
     };

@@ -36,8 +36,8 @@ use std::time::{Duration, Instant};
 use bytes::BytesMut;
 use rustix::fs::{Mode, OFlags};
 
-pub use self::gzip::Damage;
 use self::gzip::Gunzip;
+pub use self::gzip::{Damage, GunzipError, gunzip};
 use self::input::Input;
 pub use self::stop::{StopSignal, StopTrigger, stop_pair};
 

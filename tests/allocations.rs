@@ -5,7 +5,7 @@
 
 use allocation_counter::measure;
 use bytes::BytesMut;
-use hsmtrail::config::{Select, Validate};
+use hsmtrail::config::{Envelope, Select, Validate};
 use hsmtrail::decode::EventDecoder;
 use hsmtrail::decode::grammar::RunCheck;
 use hsmtrail::decode::prefilter::Prefilter;
@@ -103,6 +103,7 @@ fn of_worker(share: Share, form: InputForm, validate: Validate) -> [Seen; 2] {
     let mut worker = Worker::new(Limits {
         select: Select::All,
         validate,
+        envelope: Envelope::Unwrap,
         max_record_bytes: 1 << 20,
         stop_at_reject: false,
     });

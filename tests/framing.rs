@@ -125,6 +125,7 @@ fn short(found: &Found) -> String {
         FrameKind::Object { spans_lines: false } => text,
         FrameKind::Object { spans_lines: true } => format!("multi {text}"),
         FrameKind::NoObject => format!("value {text}"),
+        FrameKind::Row => format!("row {text}"),
         FrameKind::Truncated => format!("cut {text}"),
         FrameKind::Damaged(damage) => format!(
             "{} {text}",

@@ -27,20 +27,26 @@ use hsmtrail::cli::Args;
 /// The flow is source, framing, decode, event, enrich, encode, sink: a stage names only the data
 /// that it takes, never a later stage. Data are types: a function of another stage is its
 /// machinery.
-const ROOMS: [(&str, &[&str]); 18] = [
+const ROOMS: [(&str, &[&str]); 19] = [
     ("source", &[]),
-    ("framing", &[]),
+    ("envelope", &[]),
+    // Whether an array of another name than `Records` holds records is seen at its elements.
+    ("framing", &["envelope::Element"]),
     ("decode", &["event"]),
     ("event", &[]),
     ("enrich", &["event"]),
     ("encode", &["enrich", "framing::RejectReason"]),
     // Which regular file it is: nothing is read and written at once.
     ("sink", &["source::FileId"]),
-    ("metrics", &["enrich", "framing::RejectReason"]),
+    (
+        "metrics",
+        &["enrich", "envelope::Notice", "framing::RejectReason"],
+    ),
     (
         "pipeline",
         &[
-            "source", "framing", "decode", "event", "enrich", "encode", "sink", "metrics", "config",
+            "source", "envelope", "framing", "decode", "event", "enrich", "encode", "sink",
+            "metrics", "config",
         ],
     ),
     (
@@ -71,14 +77,14 @@ const ROOMS: [(&str, &[&str]); 18] = [
 ];
 
 /// The rooms that bytes flow through, which name only types of one another.
-const STAGES: [&str; 7] = [
-    "source", "framing", "decode", "event", "enrich", "encode", "sink",
+const STAGES: [&str; 8] = [
+    "source", "envelope", "framing", "decode", "event", "enrich", "encode", "sink",
 ];
 
 /// Each dependency and the rooms, or modules of a room, that may name it.
 const CRATES: [(&str, &[&str]); 30] = [
     ("axum", &["metrics"]),
-    ("base64", &["encode::reject"]),
+    ("base64", &["encode::reject", "pipeline::opener"]),
     ("bytes", &["source", "framing", "pipeline"]),
     ("clap", &["cli", "config", "main"]),
     ("clap_complete", &["cli"]),
@@ -88,7 +94,10 @@ const CRATES: [(&str, &[&str]); 30] = [
     ("hyper_util", &["metrics"]),
     ("indicatif", &["supervisor"]),
     ("jiff", &["enrich::time"]),
-    ("memchr", &["framing", "decode", "encode", "sink"]),
+    (
+        "memchr",
+        &["envelope", "framing", "decode", "encode", "sink"],
+    ),
     ("metrics", &["metrics"]),
     ("metrics_exporter_prometheus", &["metrics"]),
     ("metrics_process", &["metrics"]),
@@ -121,8 +130,8 @@ const CRATES: [(&str, &[&str]); 30] = [
 ];
 
 /// The rooms that know no file, no clock, no thread and no environment.
-const PURE: [&str; 8] = [
-    "framing", "decode", "event", "enrich", "encode", "suggest", "schema", "explain",
+const PURE: [&str; 9] = [
+    "envelope", "framing", "decode", "event", "enrich", "encode", "suggest", "schema", "explain",
 ];
 
 /// What a pure room may not name, and in which module it may all the same.

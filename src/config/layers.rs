@@ -21,10 +21,11 @@ use crate::cli::Options;
 use crate::suggest::nearest;
 
 /// The keys of the config file: every option but `config` itself.
-pub const KEYS: [&str; 14] = [
+pub const KEYS: [&str; 15] = [
     "input",
     "max_record_bytes",
     "validate",
+    "envelope",
     "output",
     "select",
     "on_reject",
@@ -132,6 +133,7 @@ fn set(options: &mut Options, key: &str, spelling: &Spelling<'_>) -> Result<bool
         "input" => keep(&mut options.input, &Kind::choice(), spelling),
         "max_record_bytes" => keep(&mut options.max_record_bytes, &value::RECORD_SIZE, spelling),
         "validate" => keep(&mut options.validate, &Kind::choice(), spelling),
+        "envelope" => keep(&mut options.envelope, &Kind::choice(), spelling),
         "output" => keep(&mut options.output, &value::FILE, spelling),
         "select" => keep(&mut options.select, &Kind::choice(), spelling),
         "on_reject" => keep(&mut options.on_reject, &Kind::choice(), spelling),

@@ -16,9 +16,12 @@
 //! steady state, rejects and policies aside, and with `Validate::Matching` a stack of at most 128
 //! bytes for a record behind unchecked ones; `tests/allocations.rs` counts.
 
+mod opened;
+
 use std::ops::Range;
 
 use super::Limits;
+use super::opener::Opener;
 use crate::config::{Select, Validate};
 use crate::decode::grammar::{self, Defect, RunCheck};
 use crate::decode::prefilter::Prefilter;
@@ -94,15 +97,19 @@ impl Output {
         copy(frame, &mut self.lines);
         splice(enrichment, &mut self.lines);
         self.lines.push(b'\n');
-        let enriched = Enriched {
-            operation: operation::label_index(enrichment.call.operation),
-            outcome: enrichment.outcome,
-            severity: enrichment.severity,
-            kind: enrichment.actor.kind,
-            credential: enrichment.actor.credential,
-            event_time_ms: enrichment.time_ms,
-        };
-        self.counts.enriched(enriched, now_ms);
+        self.counts.enriched(facts(enrichment), now_ms);
+    }
+}
+
+/// What is counted of an event.
+fn facts(enrichment: &Enrichment<'_>) -> Enriched {
+    Enriched {
+        operation: operation::label_index(enrichment.call.operation),
+        outcome: enrichment.outcome,
+        severity: enrichment.severity,
+        kind: enrichment.actor.kind,
+        credential: enrichment.actor.credential,
+        event_time_ms: enrichment.time_ms,
     }
 }
 
@@ -159,14 +166,15 @@ impl Worker {
             decoder: &mut self.decoder,
             bytes: &bytes,
             offset,
+            opener: Some(Opener::new(self.limits.max_record_bytes)),
             now_ms,
             prefilter: Prefilter::new(&bytes),
             grammar: RunCheck::new(&bytes),
             output,
         };
         for frame in &frames {
-            let rejected = run.take(frame);
-            if rejected && self.limits.stop_at_reject {
+            run.take(frame);
+            if run.is_stopped() {
                 break;
             }
         }
@@ -186,12 +194,18 @@ fn blank_gaps(bytes: &mut [u8], frames: &[Frame]) {
     }
 }
 
+/// Why a record is rejected.
+type Rejected = (RejectReason, Detail);
+
 /// One batch under way.
 struct Run<'a> {
     limits: Limits,
     decoder: &'a mut EventDecoder,
     bytes: &'a [u8],
     offset: u64,
+    /// Nothing for the bytes of a record that was opened: they stand at `offset` as a whole, and
+    /// what is in them is not opened again.
+    opener: Option<Opener>,
     now_ms: i64,
     prefilter: Prefilter<'a>,
     grammar: RunCheck<'a>,
@@ -199,35 +213,52 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    /// Does what is to be done with one frame. Returns whether it was a reject.
-    fn take(&mut self, frame: &Frame) -> bool {
+    /// Does what is to be done with one frame.
+    fn take(&mut self, frame: &Frame) {
+        let range = frame.range.clone();
         let taken = match frame.kind {
-            _ if frame.range.len() > self.limits.max_record_bytes => {
+            _ if range.len() > self.limits.max_record_bytes => {
                 Err((RejectReason::Oversize, Detail::TooLong))
             }
-            FrameKind::Object { spans_lines } => self.object(frame.range.clone(), spans_lines),
-            kind => Err(self.verdict(kind, frame.range.clone())),
+            FrameKind::Object { spans_lines } => self.object(range.clone(), spans_lines),
+            FrameKind::Row | FrameKind::NoObject => self.no_object(range.clone(), frame.kind),
+            kind => Err(self.verdict(kind, range.clone())),
         };
         if let Err((reason, detail)) = taken {
-            self.reject(frame.range.clone(), reason, detail);
+            self.reject(range, reason, detail);
         }
-        taken.is_err()
+    }
+
+    /// Where in the source the byte at `start` stands.
+    fn offset_of(&self, start: usize) -> u64 {
+        match self.opener {
+            Some(_) => self.offset.saturating_add(start as u64),
+            None => self.offset,
+        }
+    }
+
+    /// The run ends with the reject that was the last thing taken.
+    fn is_stopped(&self) -> bool {
+        self.limits.stop_at_reject && !self.output.rejects.is_empty()
     }
 
     /// An object whose brackets balance.
-    fn object(
-        &mut self,
-        range: Range<usize>,
-        spans_lines: bool,
-    ) -> Result<(), (RejectReason, Detail)> {
+    fn object(&mut self, range: Range<usize>, spans_lines: bool) -> Result<(), Rejected> {
         let frame = self.bytes.get(range.clone()).unwrap_or_default();
         let may_match = self.prefilter.may_match(range.clone());
-        if self.limits.validate == Validate::All || may_match || spans_lines {
+        let opened = self.opened(frame);
+        let parse = may_match || spans_lines || opened.is_some();
+        if self.limits.validate == Validate::All || parse {
             self.grammar
-                .check(range)
+                .check(range.clone())
                 .map_err(|defect| of_defect(defect, frame))?;
         } else if grammar::is_too_deep(frame) {
             return Err(of_defect(Defect::TooDeep, frame));
+        }
+        if let Some(opened) = opened
+            && self.take_opened(range, opened)?
+        {
+            return Ok(());
         }
         if may_match {
             let event = self
@@ -251,7 +282,7 @@ impl Run<'_> {
     }
 
     /// Why a frame that is no balanced object is rejected: the first reason that fits.
-    fn verdict(&self, kind: FrameKind, range: Range<usize>) -> (RejectReason, Detail) {
+    fn verdict(&self, kind: FrameKind, range: Range<usize>) -> Rejected {
         let raw = self.bytes.get(range).unwrap_or_default();
         let damage = match kind {
             FrameKind::Truncated if raw.is_empty() => {
@@ -259,7 +290,7 @@ impl Run<'_> {
             }
             FrameKind::Truncated => return (RejectReason::Truncated, Detail::EndsInRecord),
             FrameKind::Damaged(damage) => Some(damage),
-            FrameKind::NoObject | FrameKind::Object { .. } => None,
+            FrameKind::NoObject | FrameKind::Row | FrameKind::Object { .. } => None,
         };
         match (grammar::check(raw), damage) {
             (Ok(()) | Err(Defect::Malformed | Defect::NotAnObject), Some(damage)) => {
@@ -274,14 +305,15 @@ impl Run<'_> {
     }
 
     fn reject(&mut self, range: Range<usize>, reason: RejectReason, detail: Detail) {
+        let offset = self.offset_of(range.start);
         let output = &mut *self.output;
         output.counts.rejected(reason);
-        let raw = self.bytes.get(range.clone()).unwrap_or_default();
+        let raw = self.bytes.get(range).unwrap_or_default();
         output.raw.extend_from_slice(raw);
         output.rejects.push(PendingReject {
             after: output.lines.len(),
             record: output.counts.read(),
-            offset: self.offset.saturating_add(range.start as u64),
+            offset,
             reason,
             detail,
             length: raw.len(),
@@ -289,7 +321,7 @@ impl Run<'_> {
     }
 }
 
-fn of_defect(defect: Defect, raw: &[u8]) -> (RejectReason, Detail) {
+fn of_defect(defect: Defect, raw: &[u8]) -> Rejected {
     match defect {
         Defect::NotUtf8 | Defect::Malformed if looks_like_utf16(raw) => (
             if defect == Defect::NotUtf8 {

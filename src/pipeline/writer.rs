@@ -210,7 +210,8 @@ impl<'a> Writer<'a> {
             length: pending.length as u64,
         };
         let line = &mut self.merged;
-        if pending.reason != RejectReason::Oversize {
+        // An oversize one may be short: then it holds too much.
+        if pending.reason != RejectReason::Oversize || pending.detail == Detail::HoldsTooMuch {
             reject::whole(&reject, raw, line);
         } else if in_full {
             let mut streamed = Streamed::begin(&reject, line);

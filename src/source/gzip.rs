@@ -21,6 +21,9 @@ use flate2::{Decompress, FlushDecompress, Status};
 /// The first bytes of every member (RFC 1952, section 2.3.1).
 pub(super) const MAGIC: [u8; 2] = [0x1f, 0x8b];
 
+/// The buffer of [`gunzip`].
+const ROOM: usize = 32 * 1024;
+
 /// The largest window of deflate, as base-2 logarithm.
 const WINDOW_BITS: u8 = 15;
 
@@ -45,6 +48,44 @@ pub(super) struct Step {
     pub(super) written: usize,
     /// Comes after what was written.
     pub(super) damage: Option<Damage>,
+}
+
+/// Why a piece of compressed data cannot be had whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum GunzipError {
+    /// It is damaged.
+    #[error(transparent)]
+    Damaged(#[from] Damage),
+    /// It decompresses to more than may be held.
+    #[error("it decompresses to more than the limit")]
+    TooLong,
+}
+
+/// Decompresses data that is all at hand, to at most `limit` bytes. No more than that is held, and
+/// a buffer's length.
+///
+/// # Errors
+///
+/// [`GunzipError`]; then nothing of it is given.
+pub fn gunzip(mut data: &[u8], limit: usize) -> Result<Vec<u8>, GunzipError> {
+    let mut gunzip = Gunzip::new();
+    let mut text = Vec::new();
+    let mut room = vec![0; ROOM];
+    loop {
+        let step = gunzip.push(data, &mut room);
+        data = data.get(step.consumed..).unwrap_or_default();
+        text.extend_from_slice(room.get(..step.written).unwrap_or_default());
+        if text.len() > limit {
+            return Err(GunzipError::TooLong);
+        }
+        if let Some(damage) = step.damage {
+            return Err(damage.into());
+        }
+        if data.is_empty() && !gunzip.holds_output() {
+            gunzip.finish()?;
+            return Ok(text);
+        }
+    }
 }
 
 /// A decompressor at some byte of a gzip stream.
@@ -274,6 +315,26 @@ mod tests {
         for (what, raw, out) in cases {
             assert_eq!(check(what, &raw), (out.to_vec(), Ok(())), "{what}");
         }
+    }
+
+    #[test]
+    fn data_at_hand_comes_out_whole_or_not_at_all() {
+        let data = lines(20_000);
+        let packed = member(&data);
+        let twice = joined(&[&packed, &packed]);
+        let cut = &packed[..packed.len() - 9];
+        for (raw, limit, expected) in [
+            (&packed[..], data.len(), Ok(data.clone())),
+            (&packed, data.len() - 1, Err(GunzipError::TooLong)),
+            (&twice, usize::MAX, Ok(joined(&[&data, &data]))),
+            (cut, usize::MAX, Err(Damage::Truncated.into())),
+            (b"", usize::MAX, Err(Damage::Truncated.into())),
+            (b"\x1f\x8b{}", usize::MAX, Err(Damage::Data.into())),
+        ] {
+            assert!(super::gunzip(raw, limit) == expected, "{} bytes", raw.len());
+        }
+        let bomb = member(&vec![b' '; 64 << 20]);
+        assert_eq!(super::gunzip(&bomb, 1 << 20), Err(GunzipError::TooLong));
     }
 
     #[test]
