@@ -9,23 +9,24 @@ use std::sync::LazyLock;
 use bytes::BytesMut;
 use divan::Bencher;
 use divan::counter::BytesCount;
-use hsmtrail::config::{Envelope, Select, Validate};
+use hsmtrail::config::{Select, Validate};
 use hsmtrail::decode::EventDecoder;
 use hsmtrail::decode::grammar::RunCheck;
 use hsmtrail::decode::prefilter::Prefilter;
 use hsmtrail::encode;
 use hsmtrail::enrich::enrich;
-use hsmtrail::framing::{Batch, BatchContent, FrameKind, frame_lines};
-use hsmtrail::metrics::RecordOutcome;
-use hsmtrail::pipeline::Limits;
-use hsmtrail::pipeline::worker::{Output, Worker};
+use hsmtrail::event::Event;
+use hsmtrail::framing::{BatchContent, FrameKind, InputForm, RecordDecoder, frame_lines};
 use memchr::memmem;
 use serde::de::IgnoredAny;
+use tokio_util::codec::Decoder as _;
 
 mod corpus;
+mod filter;
 mod tape;
 
 use corpus::{Corpus, Form, Share};
+use filter::{BATCH, Filter, MAX_RECORD_BYTES};
 
 /// Enough to leave the caches, little enough to be quick.
 const SIZE: usize = 16_000_000;
@@ -33,12 +34,11 @@ const SIZE: usize = 16_000_000;
 static MIXED: LazyLock<Corpus> =
     LazyLock::new(|| corpus::corpus(Share::Mixed, Form::Ndjson, 1, SIZE));
 static ALL: LazyLock<Corpus> = LazyLock::new(|| corpus::corpus(Share::All, Form::Ndjson, 1, SIZE));
+static DOCUMENT: LazyLock<Corpus> =
+    LazyLock::new(|| corpus::corpus(Share::Mixed, Form::Document, 1, SIZE));
 
-/// The size of a batch.
-const BATCH: usize = 256 << 10;
-
-/// The filter's own limit when none is given.
-const MAX_RECORD_BYTES: usize = 1 << 20;
+/// CloudHSM events that are enriched and spliced in memory.
+static EVENTS: LazyLock<Vec<&str>> = LazyLock::new(|| ALL.bytes.lines().take(1000).collect());
 
 const SHARES: [Share; 2] = [Share::Mixed, Share::All];
 
@@ -86,6 +86,28 @@ fn framing(bencher: Bencher<'_, '_>, share: Share) {
                     .count();
             }
             assert_eq!(found, corpus.records);
+        });
+}
+
+/// The same in a document, which is scanned as it is cut into batches.
+#[divan::bench]
+fn framing_document(bencher: Bencher<'_, '_>) {
+    let mut buffer = BytesMut::with_capacity(2 * BATCH);
+    bencher
+        .counter(BytesCount::of_str(&DOCUMENT.bytes))
+        .bench_local(|| {
+            let mut decoder = RecordDecoder::new(InputForm::Auto, MAX_RECORD_BYTES);
+            let mut found = 0;
+            for piece in DOCUMENT.bytes.as_bytes().chunks(BATCH) {
+                buffer.extend_from_slice(piece);
+                while let Ok(Some(batch)) = decoder.decode(&mut buffer) {
+                    if let BatchContent::Frames(frames) = batch.content {
+                        found += frames.len();
+                    }
+                }
+            }
+            assert_eq!(found, DOCUMENT.records);
+            buffer.clear();
         });
 }
 
@@ -156,88 +178,76 @@ fn decode(bencher: Bencher<'_, '_>, share: Share) {
         });
 }
 
-/// Decoding and enriching every record.
-#[divan::bench(args = SHARES)]
-fn decode_enrich(bencher: Bencher<'_, '_>, share: Share) {
-    let corpus = made(share);
-    let mut decoder = EventDecoder::new();
-    bencher
-        .counter(BytesCount::of_str(&corpus.bytes))
-        .bench_local(|| {
-            let lines = corpus.bytes.lines();
-            let enriched = lines.filter(|line| {
-                decoder
-                    .decode(line.as_bytes())
-                    .is_ok_and(|event| enrich(&event).is_some())
-            });
-            assert_eq!(enriched.count(), corpus.cloudhsm);
-        });
-}
-
-/// Copying every record, and decoding, enriching and splicing it.
-#[divan::bench(args = SHARES)]
-fn copy_decode_enrich_splice(bencher: Bencher<'_, '_>, share: Share) {
-    let corpus = made(share);
-    let mut decoder = EventDecoder::new();
-    let mut out = Vec::with_capacity(corpus.bytes.len() * 2);
-    bencher
-        .counter(BytesCount::of_str(&corpus.bytes))
-        .bench_local(|| {
-            out.clear();
-            let mut enriched = 0;
-            for line in corpus.bytes.lines() {
-                encode::copy(line.as_bytes(), &mut out);
-                let event = decoder.decode(line.as_bytes()).ok();
-                if let Some(enrichment) = event.as_ref().and_then(enrich) {
-                    encode::splice(&enrichment, &mut out);
-                    enriched += 1;
-                }
-                out.push(b'\n');
-            }
-            assert_eq!(enriched, corpus.cloudhsm);
-        });
-}
-
-/// Everything that a worker does, by `--validate`.
-#[divan::bench(args = [
-    (Share::Mixed, Validate::All),
-    (Share::Mixed, Validate::Matching),
-    (Share::All, Validate::All),
-])]
-fn worker(bencher: Bencher<'_, '_>, (share, validate): (Share, Validate)) {
-    let corpus = made(share);
-    let mut worker = Worker::new(Limits {
-        select: Select::All,
-        validate,
-        envelope: Envelope::Unwrap,
-        max_record_bytes: MAX_RECORD_BYTES,
-        stop_at_reject: false,
+/// Enriching CloudHSM events that are decoded.
+#[divan::bench]
+fn enriching(bencher: Bencher<'_, '_>) {
+    let mut decoders = decoders();
+    let events = decoded(&mut decoders);
+    bencher.counter(bytes_of_events()).bench_local(|| {
+        let enriched = events.iter().filter(|event| enrich(event).is_some());
+        assert_eq!(enriched.count(), EVENTS.len());
     });
-    let mut output = Output::default();
-    let input = || batches(corpus).map(whole_lines).collect::<Vec<_>>();
-    bencher
-        .counter(BytesCount::of_str(&corpus.bytes))
-        .with_inputs(input)
-        .bench_local_values(|input| {
-            let (mut read, mut enriched) = (0, 0);
-            for batch in input {
-                worker.process(batch, 0, &mut output);
-                read += output.counts.read();
-                enriched += output.counts.records(RecordOutcome::Enriched);
-            }
-            assert_eq!(
-                (read, enriched),
-                (corpus.records as u64, corpus.cloudhsm as u64)
-            );
-        });
 }
 
-fn whole_lines(bytes: &[u8]) -> Batch {
-    Batch {
-        bytes: BytesMut::from(bytes),
-        offset: 0,
-        content: BatchContent::Lines,
-    }
+/// Copying CloudHSM events and putting their objects in.
+#[divan::bench]
+fn copy_splice(bencher: Bencher<'_, '_>) {
+    let mut decoders = decoders();
+    let events = decoded(&mut decoders);
+    let enrichments: Vec<_> = events.iter().filter_map(enrich).collect();
+    let mut out = Vec::new();
+    let mut copy_and_splice = || {
+        out.clear();
+        for (line, enrichment) in EVENTS.iter().zip(&enrichments) {
+            encode::copy(line.as_bytes(), &mut out);
+            encode::splice(enrichment, &mut out);
+        }
+        out.len()
+    };
+    let expected = copy_and_splice();
+    bencher
+        .counter(bytes_of_events())
+        .bench_local(|| assert_eq!(copy_and_splice(), expected));
+    let spliced = memmem::find_iter(&out, b",\"cloudhsm\":{\"version\":1,").count();
+    assert_eq!(spliced, EVENTS.len());
+}
+
+fn decoders() -> Vec<EventDecoder> {
+    EVENTS.iter().map(|_| EventDecoder::new()).collect()
+}
+
+/// [`EVENTS`], each by a decoder of its own, whose buffers it borrows.
+fn decoded(decoders: &mut [EventDecoder]) -> Vec<Event<'_>> {
+    let decoders = decoders.iter_mut().zip(&*EVENTS);
+    decoders
+        .filter_map(|(decoder, line)| decoder.decode(line.as_bytes()).ok())
+        .collect()
+}
+
+fn bytes_of_events() -> BytesCount {
+    BytesCount::new(EVENTS.iter().map(|line| line.len()).sum::<usize>())
+}
+
+/// All that the reader and a worker do, into memory.
+#[divan::bench(args = [
+    (Share::Mixed, Form::Ndjson, Validate::All, Select::All),
+    (Share::Mixed, Form::Document, Validate::All, Select::All),
+    (Share::Mixed, Form::Ndjson, Validate::Matching, Select::CloudHsm),
+    (Share::Mixed, Form::Document, Validate::Matching, Select::CloudHsm),
+    (Share::All, Form::Ndjson, Validate::All, Select::All),
+])]
+fn whole_filter(
+    bencher: Bencher<'_, '_>,
+    (share, form, validate, select): (Share, Form, Validate, Select),
+) {
+    let corpus = match form {
+        Form::Document => &*DOCUMENT,
+        _ => made(share),
+    };
+    let mut filter = Filter::new(validate, select);
+    bencher
+        .counter(BytesCount::of_str(&corpus.bytes))
+        .bench_local(|| assert!(filter.run(corpus).is_ok()));
 }
 
 /// The whole lines of the corpus in pieces as large as the filter's batches.

@@ -18,7 +18,8 @@ use futures_util::StreamExt as _;
 use hsmtrail::config::{Envelope, Select, Validate};
 use hsmtrail::framing::{InputForm, RecordDecoder};
 use hsmtrail::pipeline::Limits;
-use hsmtrail::pipeline::worker::{Output, Worker};
+use hsmtrail::pipeline::output::Output;
+use hsmtrail::pipeline::worker::Worker;
 use tokio::io::AsyncRead;
 use tokio::net::TcpListener;
 use tokio_util::codec::FramedRead;
@@ -60,7 +61,7 @@ pub(crate) async fn enrich(
     let mut done = Output::default();
     let mut rejected = 0;
     while let Some(batch) = batches.next().await {
-        worker.process(batch?, now_ms(), &mut done);
+        worker.process(&batch?, now_ms(), &mut done);
         output.write_all(&done.lines)?;
         rejected += done.rejects.len();
     }

@@ -4,74 +4,99 @@
 //! CloudHSM at all ([`prefilter`]), and for those that can an [`Event`] ([`EventDecoder`]), which
 //! `enrich` reads.
 //!
-//! Invariants: **The grammar check alone decides whether a frame is a record.** The tape's parser
-//! is not asked: it refuses some JSON (unpaired surrogates, numbers of 400 digits, `1e400`), and
-//! such a frame is read in a slower way with the same result. **A frame's bytes are never
+//! Invariants: **There is one walk over JSON** ([`cursor`]), for records that are only checked and
+//! for those that are read, so that both get the same verdict. **A frame's bytes are never
 //! changed.** Names compare after unescaping, and the last of equal names counts, at every level.
 //!
 //! Not here: which events are CloudHSM's and what they mean (`enrich`).
 //!
-//! Failure: [`grammar::Defect`], a record error. [`DecodeError`] only for a frame that was not
-//! checked, or is longer than 4 GiB.
+//! Failure: [`grammar::Defect`], a record error; [`DecodeError`] for a text that has one.
 //!
-//! Cost: nothing is allocated per record once the buffers have grown, a policy and lists of more
-//! than eight strings aside.
+//! Cost: one pass over a record. Nothing is allocated per record once the buffers have grown, a
+//! policy and lists of more than eight strings aside.
 
+pub(crate) mod cursor;
 pub mod grammar;
 mod members;
 mod policy;
 pub mod prefilter;
-mod repair;
-mod tape;
 #[cfg(test)]
 mod texts;
 
 use thiserror::Error;
 
-use self::tape::TapeReader;
+use self::cursor::Cursor;
 use crate::event::Event;
 
-/// Decodes frames one after the other, in buffers of its own.
+/// Decodes records one after the other, in buffers of its own.
+#[derive(Debug, Default)]
 pub struct EventDecoder {
-    record: TapeReader,
-    policy: TapeReader,
+    /// Room for the strings of a record that have to be unescaped.
+    record: Vec<u8>,
+    /// The same for its policy.
+    policy: Vec<u8>,
 }
 
-/// Why a frame could not be decoded.
+/// The text is no record: [`grammar::check`] says why.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-pub enum DecodeError {
-    /// The frame is no JSON, or longer than the 4 GiB that a tape can address.
-    #[error("not a JSON text of at most 4 GiB")]
-    Refused,
-}
+#[error("not a JSON object in UTF-8 of at most 128 levels")]
+pub struct DecodeError;
 
 impl EventDecoder {
-    /// A decoder whose buffers grow with the frames that it meets.
+    /// A decoder whose buffers grow with the records that it meets.
     pub fn new() -> Self {
-        Self {
-            record: TapeReader::new(),
-            policy: TapeReader::new(),
-        }
+        Self::default()
     }
 
-    /// Decodes a frame that has passed the grammar check. The event borrows the decoder.
+    /// Decodes a record. The event borrows it, and the decoder.
     ///
     /// # Errors
     ///
-    /// [`DecodeError::Refused`], never for a frame of at most 4 GiB that has passed the check.
-    pub fn decode(&mut self, frame: &[u8]) -> Result<Event<'_>, DecodeError> {
-        let (mut event, policy) = self.record.read(frame, members::event)?;
-        if let (Some("PutResourcePolicy"), Some(json)) = (event.event_name, policy) {
-            event.request.policy = policy::decode(json, &mut self.policy);
+    /// [`DecodeError`], exactly when [`grammar::check`] finds a defect.
+    pub fn decode<'a>(&'a mut self, record: &'a [u8]) -> Result<Event<'a>, DecodeError> {
+        let blank = |text: char| matches!(text, ' ' | '\t' | '\n' | '\r');
+        let text = grammar::utf8(record)
+            .ok_or(DecodeError)?
+            .trim_matches(blank);
+        let mut event = Event::default();
+        let len = self.decode_front(text, &mut event)?;
+        if len == text.len() {
+            Ok(event)
+        } else {
+            Err(DecodeError)
         }
-        Ok(event)
+    }
+
+    /// Decodes the record that `text` begins with into `event`, which is empty, and tells the
+    /// record's length. What follows it has no influence. (An event is large: where it is made, it
+    /// need not be moved.)
+    ///
+    /// # Errors
+    ///
+    /// [`DecodeError`], when no object is there, or one with a defect.
+    pub fn decode_front<'a>(
+        &'a mut self,
+        text: &'a str,
+        event: &mut Event<'a>,
+    ) -> Result<usize, DecodeError> {
+        if !text.starts_with('{') {
+            return Err(DecodeError);
+        }
+        let mut cursor = Cursor::new(text, room(&mut self.record, text.len()));
+        let policy = members::event(&mut cursor, event).map_err(|_| DecodeError)?;
+        if let (Some("PutResourcePolicy"), Some(json)) = (event.event_name, policy) {
+            event.request.policy = policy::decode(json, room(&mut self.policy, json.len()));
+        }
+        Ok(cursor.position())
     }
 }
 
-impl Default for EventDecoder {
-    fn default() -> Self {
-        Self::new()
+/// At least `len` bytes of `buffer`, which keeps its size for the next record.
+fn room(buffer: &mut Vec<u8>, len: usize) -> &mut [u8] {
+    if buffer.len() < len {
+        buffer.resize(len, 0);
     }
+    buffer
 }
 
 #[cfg(test)]

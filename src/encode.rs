@@ -20,9 +20,9 @@ pub mod reject;
 use memchr::memchr2;
 
 use crate::enrich::Enrichment;
-use crate::enrich::actor::{Actor, IssuerKind};
-use crate::enrich::operation::{Call, ResourceType};
-use crate::enrich::origin::{Client, Origin};
+use crate::enrich::actor::Actor;
+use crate::enrich::operation::Call;
+use crate::enrich::origin::Origin;
 use crate::enrich::resource::Resource;
 
 /// Appends `frame` as one line, without a newline at the end: line breaks (LF, CR, CRLF) and the
@@ -45,216 +45,217 @@ pub fn copy(frame: &[u8], out: &mut Vec<u8>) {
 ///
 /// `out` ends with that brace, of an object that has other members.
 pub fn splice(enrichment: &Enrichment<'_>, out: &mut Vec<u8>) {
-    splice_with(|out| cloudhsm(enrichment, out), out);
-}
-
-/// Puts the member `cloudhsm` into the record at the end of `out`, before its last brace, for a
-/// record that holds events: `objects` is what [`cloudhsm`] has written of each, with commas
-/// between, in an array when they are `several`.
-pub fn splice_written(objects: &[u8], several: bool, out: &mut Vec<u8>) {
-    let (open, close): (&[u8], &[u8]) = if several { (b"[", b"]") } else { (b"", b"") };
-    splice_with(
-        |out| [open, objects, close].map(|part| out.extend_from_slice(part)),
-        out,
-    );
-}
-
-fn splice_with<R>(write: impl FnOnce(&mut Vec<u8>) -> R, out: &mut Vec<u8>) {
     let brace = out.pop();
     debug_assert_eq!(brace, Some(b'}'), "a record ends with its own brace");
-    out.extend_from_slice(b",\"cloudhsm\":");
-    write(out);
+    object(r#","cloudhsm":"#, out, |out| cloudhsm(enrichment, out));
     out.push(b'}');
 }
 
-/// Appends the `cloudhsm` object alone.
-pub fn cloudhsm(enrichment: &Enrichment<'_>, out: &mut Vec<u8>) {
-    let mut object = Object::open(out);
-    object.integer("version", Some(1));
-    call(&enrichment.call, &mut object);
-    object.word("outcome", enrichment.outcome.word());
-    object.text("error_code", enrichment.error_code);
-    object.integer("time_ms", enrichment.time_ms);
-    actor(&enrichment.actor, object.value("actor"));
-    origin(&enrichment.origin, object.value("origin"));
-    object.optional_object("resource", |out| resource(&enrichment.resource, out));
-    object.word("severity", enrichment.severity.word());
-    object.texts(
-        "reasons",
-        enrichment.reasons.iter().map(|reason| reason.word()),
-    );
-    object.texts(
-        "attack",
-        enrichment.attack.iter().map(|technique| technique.word()),
-    );
-    object.close();
+/// Appends the object `cloudhsm` of one of several events that a record holds, with a comma before
+/// it when there is one before it in `objects`.
+pub fn append_object(enrichment: &Enrichment<'_>, objects: &mut Vec<u8>) {
+    let comma = if objects.is_empty() { "" } else { "," };
+    object(comma, objects, |out| cloudhsm(enrichment, out));
 }
 
-fn call(call: &Call<'_>, object: &mut Object<'_>) {
-    object.text("operation", call.operation);
-    object.flag("known", Some(call.known));
-    object.word("api", call.api.word());
-    object.word("access", call.access.word());
-    object.word("action", call.action.word());
-    object.text("resource_type", call.resource_type.map(ResourceType::word));
-    object.flag("destructive", Some(call.destructive));
+/// Puts the member `cloudhsm` into the record at the end of `out`, before its last brace, for the
+/// events that the record holds: their `objects`, in an array when they are `several`.
+pub fn splice_objects(objects: &[u8], several: bool, out: &mut Vec<u8>) {
+    let brace = out.pop();
+    debug_assert_eq!(brace, Some(b'}'), "a record ends with its own brace");
+    let (open, close): (&[u8], &[u8]) = if several { (b"[", b"]") } else { (b"", b"") };
+    for part in [b",\"cloudhsm\":", open, objects, close, b"}"] {
+        out.extend_from_slice(part);
+    }
+}
+
+fn cloudhsm(enrichment: &Enrichment<'_>, out: &mut Vec<u8>) {
+    number(r#","version":"#, Some(1), out);
+    call(&enrichment.call, out);
+    word(r#","outcome":"#, enrichment.outcome.word(), out);
+    text(r#","error_code":"#, enrichment.error_code, out);
+    number(r#","time_ms":"#, enrichment.time_ms, out);
+    object(r#","actor":"#, out, |out| actor(&enrichment.actor, out));
+    object(r#","origin":"#, out, |out| origin(&enrichment.origin, out));
+    object(r#","resource":"#, out, |out| {
+        resource(&enrichment.resource, out);
+    });
+    word(r#","severity":"#, enrichment.severity.word(), out);
+    let reasons = enrichment.reasons.iter().map(|reason| reason.word());
+    texts(r#","reasons":"#, reasons, out);
+    let techniques = enrichment.attack.iter().map(|technique| technique.word());
+    texts(r#","attack":"#, techniques, out);
+}
+
+fn call(call: &Call<'_>, out: &mut Vec<u8>) {
+    text(r#","operation":"#, call.operation, out);
+    flag(r#","known":"#, Some(call.known), out);
+    word(r#","api":"#, call.api.word(), out);
+    word(r#","access":"#, call.access.word(), out);
+    word(r#","action":"#, call.action.word(), out);
+    if let Some(resource_type) = call.resource_type {
+        word(r#","resource_type":"#, resource_type.word(), out);
+    }
+    flag(r#","destructive":"#, Some(call.destructive), out);
 }
 
 fn actor(actor: &Actor<'_>, out: &mut Vec<u8>) {
-    let mut object = Object::open(out);
-    object.word("kind", actor.kind.word());
-    object.word("credential", actor.credential.word());
-    object.flag("by_service", Some(actor.by_service));
-    object.text("service", actor.service);
-    object.text("name", actor.name);
-    object.text("session_name", actor.session_name);
-    object.text("arn", actor.arn);
-    object.text("account_id", actor.account_id);
-    object.text("issuer_arn", actor.issuer_arn);
-    object.text("issuer_kind", actor.issuer_kind.map(IssuerKind::word));
-    object.text("permission_set", actor.permission_set);
-    object.flag("service_linked", actor.service_linked.then_some(true));
-    object.text("instance_id", actor.instance_id);
-    object.text("on_behalf_of", actor.on_behalf_of);
-    object.text("identity_provider", actor.identity_provider);
-    object.flag("mfa", actor.mfa);
-    object.flag("console", actor.console.then_some(true));
-    if let Some(started) = actor.session_started {
-        quoted(&started.text(), object.value("session_started"));
+    word(r#","kind":"#, actor.kind.word(), out);
+    word(r#","credential":"#, actor.credential.word(), out);
+    flag(r#","by_service":"#, Some(actor.by_service), out);
+    text(r#","service":"#, actor.service, out);
+    text(r#","name":"#, actor.name, out);
+    text(r#","session_name":"#, actor.session_name, out);
+    text(r#","arn":"#, actor.arn, out);
+    text(r#","account_id":"#, actor.account_id, out);
+    text(r#","issuer_arn":"#, actor.issuer_arn, out);
+    if let Some(issuer_kind) = actor.issuer_kind {
+        word(r#","issuer_kind":"#, issuer_kind.word(), out);
     }
-    object.integer("session_age_seconds", actor.session_age_seconds);
-    object.flag("cross_account", actor.cross_account);
-    object.close();
+    text(r#","permission_set":"#, actor.permission_set, out);
+    flag(
+        r#","service_linked":"#,
+        actor.service_linked.then_some(true),
+        out,
+    );
+    text(r#","instance_id":"#, actor.instance_id, out);
+    text(r#","on_behalf_of":"#, actor.on_behalf_of, out);
+    text(r#","identity_provider":"#, actor.identity_provider, out);
+    flag(r#","mfa":"#, actor.mfa, out);
+    flag(r#","console":"#, actor.console.then_some(true), out);
+    if let Some(started) = actor.session_started {
+        out.extend_from_slice(br#","session_started":"#);
+        quoted(&started.text(), out);
+    }
+    number(r#","session_age_seconds":"#, actor.session_age_seconds, out);
+    flag(r#","cross_account":"#, actor.cross_account, out);
 }
 
 fn origin(origin: &Origin<'_>, out: &mut Vec<u8>) {
-    let mut object = Object::open(out);
-    object.word("kind", origin.kind.word());
-    object.text("ip", origin.ip);
-    object.text("vpc_endpoint_id", origin.vpc_endpoint_id);
-    object.text("client", origin.client.map(Client::word));
-    object.close();
+    word(r#","kind":"#, origin.kind.word(), out);
+    text(r#","ip":"#, origin.ip, out);
+    text(r#","vpc_endpoint_id":"#, origin.vpc_endpoint_id, out);
+    if let Some(client) = origin.client {
+        word(r#","client":"#, client.word(), out);
+    }
 }
 
 fn resource(resource: &Resource<'_>, out: &mut Vec<u8>) {
-    let mut object = Object::open(out);
-    object.text("cluster_id", resource.cluster_id);
-    object.text("hsm_id", resource.hsm_id);
-    object.text("backup_id", resource.backup_id);
-    object.text("source_backup_id", resource.source_backup_id);
-    object.text("source_backup_account", resource.source_backup_account);
-    object.text("source_cluster_id", resource.source_cluster_id);
-    object.text("source_region", resource.source_region);
-    object.text("destination_region", resource.destination_region);
-    object.text("availability_zone", resource.availability_zone);
-    object.text("vpc_id", resource.vpc_id);
-    object.texts("subnet_ids", resource.subnet_ids.iter().copied());
-    object.text("security_group", resource.security_group);
-    object.text("eni_id", resource.eni_id);
-    object.text("eni_ip", resource.eni_ip);
-    object.text("hsm_type", resource.hsm_type);
-    object.text("mode", resource.mode);
-    object.text("state", resource.state);
-    object.integer(
-        "hsm_count",
-        resource
-            .hsm_count
-            .and_then(|count| i64::try_from(count).ok()),
+    text(r#","cluster_id":"#, resource.cluster_id, out);
+    text(r#","hsm_id":"#, resource.hsm_id, out);
+    text(r#","backup_id":"#, resource.backup_id, out);
+    text(r#","source_backup_id":"#, resource.source_backup_id, out);
+    text(
+        r#","source_backup_account":"#,
+        resource.source_backup_account,
+        out,
     );
-    object.integer("retention_days", resource.retention_days.map(i64::from));
-    object.flag("never_expires", resource.never_expires);
-    object.texts("tag_keys", resource.tag_keys.iter().copied());
-    object.text("arn", resource.arn);
-    object.texts(
-        "shared_with",
-        resource.shared_with.iter().map(String::as_str),
+    text(r#","source_cluster_id":"#, resource.source_cluster_id, out);
+    text(r#","source_region":"#, resource.source_region, out);
+    text(
+        r#","destination_region":"#,
+        resource.destination_region,
+        out,
     );
-    object.close();
+    text(r#","availability_zone":"#, resource.availability_zone, out);
+    text(r#","vpc_id":"#, resource.vpc_id, out);
+    texts(
+        r#","subnet_ids":"#,
+        resource.subnet_ids.iter().copied(),
+        out,
+    );
+    text(r#","security_group":"#, resource.security_group, out);
+    text(r#","eni_id":"#, resource.eni_id, out);
+    text(r#","eni_ip":"#, resource.eni_ip, out);
+    text(r#","hsm_type":"#, resource.hsm_type, out);
+    text(r#","mode":"#, resource.mode, out);
+    text(r#","state":"#, resource.state, out);
+    let hsms = resource.hsm_count.map(i64::try_from).and_then(Result::ok);
+    number(r#","hsm_count":"#, hsms, out);
+    let days = resource.retention_days.map(i64::from);
+    number(r#","retention_days":"#, days, out);
+    flag(r#","never_expires":"#, resource.never_expires, out);
+    texts(r#","tag_keys":"#, resource.tag_keys.iter().copied(), out);
+    text(r#","arn":"#, resource.arn, out);
+    let shared_with = resource.shared_with.iter().map(String::as_str);
+    texts(r#","shared_with":"#, shared_with, out);
 }
 
-/// A JSON object that is being written; a member without a value is left out.
-struct Object<'o> {
-    out: &'o mut Vec<u8>,
-    /// Where the first member begins: what is longer needs a comma.
-    start: usize,
+// The members of an object. Each key comes with the comma before it and the colon behind it, so
+// that it is one short copy; a member without a value is left out.
+
+/// An object, left out when `write` writes no members.
+fn object(key: &str, out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
+    let before = out.len();
+    out.extend_from_slice(key.as_bytes());
+    let begin = out.len();
+    write(out);
+    if let Some(first_comma) = out.get_mut(begin) {
+        *first_comma = b'{';
+        out.push(b'}');
+    } else {
+        out.truncate(before);
+    }
 }
 
-impl<'o> Object<'o> {
-    fn open(out: &'o mut Vec<u8>) -> Self {
-        out.push(b'{');
-        Self {
-            start: out.len(),
-            out,
-        }
-    }
+/// A word of ours, which needs no escapes.
+fn word(key: &str, word: &str, out: &mut Vec<u8>) {
+    out.extend_from_slice(key.as_bytes());
+    quoted(word.as_bytes(), out);
+}
 
-    fn close(self) {
-        self.out.push(b'}');
+/// Text of the event.
+fn text(key: &str, text: Option<&str>, out: &mut Vec<u8>) {
+    if let Some(text) = text {
+        out.extend_from_slice(key.as_bytes());
+        string(text, out);
     }
+}
 
-    /// Writes the key; the value is to be appended to what is returned.
-    fn value(&mut self, key: &str) -> &mut Vec<u8> {
-        if self.out.len() > self.start {
-            self.out.push(b',');
-        }
-        quoted(key.as_bytes(), self.out);
-        self.out.push(b':');
-        self.out
+fn flag(key: &str, flag: Option<bool>, out: &mut Vec<u8>) {
+    if let Some(flag) = flag {
+        out.extend_from_slice(key.as_bytes());
+        out.extend_from_slice(if flag { b"true" } else { b"false" });
     }
+}
 
-    /// A word of ours, which needs no escapes.
-    fn word(&mut self, key: &str, word: &str) {
-        quoted(word.as_bytes(), self.value(key));
+fn number(key: &str, number: Option<i64>, out: &mut Vec<u8>) {
+    if let Some(number) = number {
+        out.extend_from_slice(key.as_bytes());
+        integer(number, out);
     }
+}
 
-    fn text(&mut self, key: &str, text: Option<&str>) {
-        if let Some(text) = text {
-            string(text, self.value(key));
-        }
+/// An array, left out when it is empty.
+fn texts<'t>(key: &str, texts: impl Iterator<Item = &'t str>, out: &mut Vec<u8>) {
+    let before = out.len();
+    out.extend_from_slice(key.as_bytes());
+    let begin = out.len();
+    for text in texts {
+        out.push(b',');
+        string(text, out);
     }
-
-    fn flag(&mut self, key: &str, flag: Option<bool>) {
-        if let Some(flag) = flag {
-            let text: &[u8] = if flag { b"true" } else { b"false" };
-            self.value(key).extend_from_slice(text);
-        }
-    }
-
-    fn integer(&mut self, key: &str, number: Option<i64>) {
-        if let Some(number) = number {
-            integer(number, self.value(key));
-        }
-    }
-
-    fn texts<'t>(&mut self, key: &str, texts: impl Iterator<Item = &'t str>) {
-        let mut texts = texts.peekable();
-        if texts.peek().is_none() {
-            return;
-        }
-        let out = self.value(key);
-        let mut before = b'[';
-        for text in texts {
-            out.push(before);
-            string(text, out);
-            before = b',';
-        }
+    if let Some(first_comma) = out.get_mut(begin) {
+        *first_comma = b'[';
         out.push(b']');
-    }
-
-    /// An object that is left out when nothing is in it.
-    fn optional_object(&mut self, key: &str, write: impl FnOnce(&mut Vec<u8>)) {
-        let length = self.out.len();
-        write(self.value(key));
-        if self.out.ends_with(b"{}") {
-            self.out.truncate(length);
-        }
+    } else {
+        out.truncate(before);
     }
 }
 
 /// `text` as a JSON string, with the shortest escapes.
 fn string(text: &str, out: &mut Vec<u8>) {
+    let bytes = text.as_bytes();
+    // Without an early end, so that it becomes vector instructions.
+    if !bytes
+        .iter()
+        .fold(false, |any, &byte| any | needs_escape(byte))
+    {
+        quoted(bytes, out);
+        return;
+    }
     out.push(b'"');
-    for run in text.as_bytes().split_inclusive(|byte| needs_escape(*byte)) {
+    for run in bytes.split_inclusive(|&byte| needs_escape(byte)) {
         match run {
             [clean @ .., last] if needs_escape(*last) => {
                 out.extend_from_slice(clean);
@@ -263,6 +264,13 @@ fn string(text: &str, out: &mut Vec<u8>) {
             clean => out.extend_from_slice(clean),
         }
     }
+    out.push(b'"');
+}
+
+/// What needs no escapes, in quotes.
+fn quoted(text: &[u8], out: &mut Vec<u8>) {
+    out.push(b'"');
+    out.extend_from_slice(text);
     out.push(b'"');
 }
 
@@ -292,30 +300,23 @@ fn escape(byte: u8, out: &mut Vec<u8>) {
     out.extend_from_slice(&[b'\\', letter]);
 }
 
-/// ASCII that needs no escapes, in quotes.
-fn quoted(text: &[u8], out: &mut Vec<u8>) {
-    out.push(b'"');
-    out.extend_from_slice(text);
-    out.push(b'"');
-}
-
 fn integer(number: i64, out: &mut Vec<u8>) {
-    if number < 0 {
-        out.push(b'-');
-    }
-    let start = out.len();
+    // An `i64` has at most 19 digits; they come last first.
+    let mut text = [0; 19];
+    let mut begin = text.len();
     let mut rest = number.unsigned_abs();
-    loop {
-        out.push(b'0' + (rest % 10) as u8);
+    for digit in text.iter_mut().rev() {
+        *digit = b'0' + (rest % 10) as u8;
         rest /= 10;
+        begin -= 1;
         if rest == 0 {
             break;
         }
     }
-    // The digits came last first.
-    if let Some(digits) = out.get_mut(start..) {
-        digits.reverse();
+    if number < 0 {
+        out.push(b'-');
     }
+    out.extend_from_slice(text.get(begin..).unwrap_or_default());
 }
 
 #[cfg(test)]

@@ -20,6 +20,9 @@ pub mod resource;
 pub mod severity;
 pub mod time;
 
+use memchr::memmem;
+use smallvec::SmallVec;
+
 use crate::event::Event;
 
 use actor::Actor;
@@ -157,11 +160,8 @@ impl Outcome {
             let worked = event.error_message.is_none();
             return if worked { Self::Success } else { Self::Failure };
         };
-        let tells = |(part, _): &&(&str, Self)| {
-            code.as_bytes()
-                .windows(part.len())
-                .any(|window| window.eq_ignore_ascii_case(part.as_bytes()))
-        };
+        let code: SmallVec<[u8; 64]> = code.bytes().map(|byte| byte.to_ascii_lowercase()).collect();
+        let tells = |(part, _): &&(&str, Self)| memmem::find(&code, part.as_bytes()).is_some();
         ERROR_CODES
             .iter()
             .find(tells)

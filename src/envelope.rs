@@ -42,6 +42,9 @@ const NAMES: [&[u8]; 10] = [
     b"body",
 ];
 
+/// Members without which there is no notice.
+const OF_NOTICES: [&[u8]; 4] = [b"messageType", b"digestS3Bucket", b"s3Bucket", b"s3"];
+
 /// Members that CloudTrail writes and no record of another kind begins with.
 const OF_EVENTS: [&[u8]; 12] = [
     b"eventVersion",
@@ -164,9 +167,18 @@ pub fn unescaped(value: &[u8]) -> Option<Cow<'_, [u8]>> {
     members::unescaped(value)
 }
 
+/// Whether a member of this name can show that an object is no event, and must be looked at.
+pub fn may_name(name: &str) -> bool {
+    let name = name.as_bytes();
+    name == b"awslogs" || NAMES.contains(&name) || OF_NOTICES.contains(&name)
+}
+
 /// Whether the first member is one that only events begin with. CloudTrail's versions begin with
 /// 1; the records of S3's notifications have version 2.
 fn begins_like_an_event(record: &[u8]) -> bool {
+    if record.starts_with(b"{\"eventVersion\":\"1") {
+        return true;
+    }
     let Some((name, value)) = Members::of(record).first_as_written() else {
         return false;
     };

@@ -144,6 +144,29 @@ pub fn frame_text(
     true
 }
 
+/// Appends the frames of the line at the front of a batch of whole lines. Returns where the next
+/// line starts.
+pub fn frame_line(lines: &[u8], max_record_bytes: usize, frames: &mut Vec<Frame>) -> usize {
+    let mut line_framer = Framer::new(Layout::Lines, max_record_bytes);
+    let looked_at = line_framer.advance(lines, 0, true, frames);
+    if line_framer.is_at_line_start(looked_at) {
+        return looked_at;
+    }
+    line_framer.finish(lines, looked_at, frames);
+    lines.len()
+}
+
+/// Whether an object starts as nearly every event does, so that it is no log file whatever its
+/// other members are. (The records of S3's notifications have version 2.)
+pub fn starts_like_event(object: &[u8]) -> bool {
+    object.starts_with(b"{\"eventVersion\":\"1.")
+}
+
+/// Whether an object with a member of this name may be a document, whose records are elsewhere.
+pub fn may_name_records(name: &str) -> bool {
+    members::may_name_records(name.as_bytes())
+}
+
 /// An error of the framing seam.
 #[derive(Debug, thiserror::Error)]
 pub enum FrameError {

@@ -31,6 +31,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use metrics::{NoopRecorder, Recorder};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
 pub use self::counts::{Counts, Enriched, RecordOutcome};
@@ -263,7 +264,8 @@ const PENDING_DELAYS: usize = 4096;
 
 /// What this process has counted since it started; shared by all threads.
 pub struct Metrics {
-    exporter: PrometheusHandle,
+    /// None when nobody can ask for the text.
+    exporter: Option<PrometheusHandle>,
     handles: Handles,
     /// Milliseconds since the epoch, 0 for none. No gauge of the exporter: that can only be set,
     /// and a worker that lost a race would turn it back.
@@ -278,9 +280,19 @@ impl Metrics {
     /// Registers every series, at 0.
     pub fn new() -> Self {
         let recorder = recorder();
+        Self::with(&recorder, Some(recorder.handle()))
+    }
+
+    /// For a run whose metrics nobody can ask for: nothing is kept. Making an exporter takes some
+    /// milliseconds, because the crate below it calibrates a clock.
+    pub fn off() -> Self {
+        Self::with(&NoopRecorder, None)
+    }
+
+    fn with(recorder: &impl Recorder, exporter: Option<PrometheusHandle>) -> Self {
         Self {
-            exporter: recorder.handle(),
-            handles: Handles::register(&recorder),
+            exporter,
+            handles: Handles::register(recorder),
             newest_event_ms: AtomicU64::new(0),
             pending_delays: AtomicUsize::new(0),
             input_blocked: Nanoseconds::default(),
@@ -345,7 +357,11 @@ impl Metrics {
     /// The metrics that start with `hsmtrail_`.
     fn render_own(&self) -> String {
         let newest = Duration::from_millis(self.newest_event_ms.load(Ordering::Relaxed));
-        let mut text = self.exporter.render();
+        let mut text = self
+            .exporter
+            .as_ref()
+            .map(PrometheusHandle::render)
+            .unwrap_or_default();
         for (metric, time) in [
             (NEWEST_EVENT, newest),
             (INPUT_BLOCKED, self.input_blocked.total()),
@@ -365,7 +381,9 @@ impl Metrics {
         let pending = self.pending_delays.fetch_add(added, Ordering::Relaxed) + added;
         if pending >= PENDING_DELAYS {
             self.pending_delays.store(0, Ordering::Relaxed);
-            self.exporter.run_upkeep();
+            if let Some(exporter) = &self.exporter {
+                exporter.run_upkeep();
+            }
         }
     }
 }

@@ -19,6 +19,7 @@
 //! counted in the [`Summary`], and the next one goes on.
 
 mod opener;
+pub mod output;
 mod reader;
 mod summary;
 pub mod worker;
@@ -37,8 +38,9 @@ use crate::framing::Batch;
 use crate::metrics::Metrics;
 use crate::sink::SinkError;
 use crate::source::{StopSignal, StopTrigger};
+use output::Output;
 use reader::Reader;
-use worker::{Output, Worker};
+use worker::Worker;
 use writer::Writer;
 
 /// Batches that wait in one channel. One is enough to keep both sides busy; a second evens out
@@ -186,7 +188,7 @@ fn work(
     {
         let begun = Instant::now();
         let mut output = reusable.try_recv().unwrap_or_default();
-        worker.process(batch, now_ms(), &mut output);
+        worker.process(&batch, now_ms(), &mut output);
         metrics.worker_busy(begun.elapsed());
         if done
             .send(Done {

@@ -125,9 +125,14 @@ fn start(config: &Config) -> Result<(Supervisor, Signals), Error> {
         .flatten()
         .map(Sink::progress);
     let bar = progress_bar(config, &outputs.records);
+    let is_exported = config.metrics_listen.is_some() || config.metrics_file.is_some();
     let supervisor = Supervisor {
         runtime,
-        metrics: Arc::new(Metrics::new()),
+        metrics: Arc::new(if is_exported {
+            Metrics::new()
+        } else {
+            Metrics::off()
+        }),
         progress: progress.collect(),
         outputs: Arc::new(Mutex::new(outputs)),
         trigger: Arc::new(trigger),

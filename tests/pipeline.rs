@@ -18,7 +18,8 @@ use hsmtrail::framing::{
 };
 use hsmtrail::metrics::{Counts, RecordOutcome};
 use hsmtrail::pipeline::Limits;
-use hsmtrail::pipeline::worker::{Output, Worker};
+use hsmtrail::pipeline::output::Output;
+use hsmtrail::pipeline::worker::Worker;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -141,7 +142,7 @@ fn run_in(chunk: usize, input: &[u8], form: InputForm, limits: Limits) -> Outcom
     let mut output = Output::default();
     let mut outcome = Outcome::new();
     let mut take = |batch: Batch| {
-        worker.process(batch, NOW_MS, &mut output);
+        worker.process(&batch, NOW_MS, &mut output);
         outcome.add(&output);
     };
     let mut buffer = BytesMut::new();
@@ -257,7 +258,7 @@ fn parts_of_a_record_are_handed_on_and_counted_at_the_last() {
             offset: 7,
             content: BatchContent::Oversize(part),
         };
-        worker.process(batch, NOW_MS, &mut output);
+        worker.process(&batch, NOW_MS, &mut output);
         let piece = output.oversize.take().unwrap();
         assert_eq!(
             (piece.part, piece.offset, &piece.raw[..]),

@@ -1,34 +1,26 @@
 //! Checks that a record is JSON: RFC 8259 in UTF-8, at most 128 levels deep, an object.
 //!
-//! In → out: the bytes of one JSON text ([`check`]), or the frames of a run of bytes one after the
-//! other ([`RunCheck`]); a [`Defect`] when they are refused.
+//! In → out: the bytes of one JSON text ([`check`]), or the text that an object stands at the front
+//! of ([`object_len`]); a [`Defect`] when they are refused.
 //!
 //! Invariants: **A verdict depends on the record's own bytes alone.** **The first that fits is
 //! the verdict**, in the order of [`Defect`]'s variants. The size of a number and unpaired
-//! surrogate escapes are no defect. This check must have passed before a record is decoded: the
-//! tape's parser is laxer in places and refuses some of what the grammar allows.
+//! surrogate escapes are no defect.
 //!
-//! Not here: where a record starts and ends (`framing`), what it says ([`super::EventDecoder`]).
+//! Not here: the walk itself ([`super::cursor`]), where a record starts and ends (`framing`), what
+//! it says ([`super::EventDecoder`]).
 //!
 //! Failure: [`Defect`], a record error.
 //!
-//! Cost: three passes over a frame while it is in the first-level cache: UTF-8 and opening
-//! brackets, both in vectors, then the grammar. `serde_json` walks a value that is ignored without
-//! recursion, on a stack of its own with one byte a level; [`RunCheck`] keeps one such walker, so
-//! that it is allocated once for as long as the frames are parted by white space. A frame with
-//! more than 128 opening brackets is walked once more for its depth, a refused frame once more
-//! for its verdict. Every part is linear in the bytes.
-
-use std::ops::Range;
+//! Cost: [`object_len`] is one walk. So is [`check`] for a record, after a look at its UTF-8; a
+//! refused text is walked once more for its depth. Every part is linear in the bytes.
 
 use memchr::memchr2;
-use serde::Deserialize;
-use serde::de::IgnoredAny;
-use serde_json::de::{Deserializer, SliceRead, StreamDeserializer};
 use thiserror::Error;
 
-/// How deep a record may be nested, its own braces included.
-pub const MAX_DEPTH: usize = 128;
+use super::cursor::{Cursor, Refused};
+
+pub use super::cursor::MAX_DEPTH;
 
 /// Why a text is no record, in order of precedence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Error)]
@@ -55,87 +47,44 @@ pub enum Defect {
 /// opens one, a backslash counts inside strings only, and a closing bracket of either kind closes
 /// one level.
 pub fn check(value: &[u8]) -> Result<(), Defect> {
-    check_encoding_and_depth(value)?;
-    let mut json = Deserializer::from_slice(value);
-    IgnoredAny::deserialize(&mut json)
-        .and_then(|_| json.end())
-        .map_err(|_| Defect::Malformed)?;
-    if value.iter().find(|&&byte| !is_blank(byte)) == Some(&b'{') {
-        Ok(())
-    } else {
-        Err(Defect::NotAnObject)
+    let text = utf8(value).ok_or(Defect::NotUtf8)?;
+    let mut cursor = Cursor::new(text, &mut []);
+    let first = cursor.peek();
+    let walked = cursor.skip();
+    let is_whole = walked == Ok(()) && cursor.peek().is_none();
+    match first {
+        Some(b'{') if is_whole => Ok(()),
+        _ if is_too_deep(value) => Err(Defect::TooDeep),
+        _ if is_whole => Err(Defect::NotAnObject),
+        _ => Err(Defect::Malformed),
     }
 }
 
-/// Checks the frames of one run of bytes, as [`check`] does, without an allocation for each.
-pub struct RunCheck<'a> {
-    bytes: &'a [u8],
-    stream: StreamDeserializer<'a, SliceRead<'a>, IgnoredAny>,
-    /// Where `stream` began in `bytes`.
-    origin: usize,
-    /// Where `stream` stands in `bytes`; `None` once it has failed.
-    position: Option<usize>,
+/// The length of the object that `text` begins with; `None` when there is none, or one that
+/// [`check`] refuses. What follows it has no influence.
+pub fn object_len(text: &str) -> Option<usize> {
+    let mut cursor = Cursor::new(text, &mut []);
+    let is_object = text.starts_with('{') && cursor.skip() == Ok(());
+    is_object.then_some(cursor.position())
 }
 
-impl<'a> RunCheck<'a> {
-    /// A check of frames in `bytes`.
-    pub fn new(bytes: &'a [u8]) -> Self {
-        Self {
-            bytes,
-            stream: walk(bytes),
-            origin: 0,
-            position: Some(0),
+/// The same for an object that has no member of its own whose name `declines` answers to; `None`
+/// also for one with a name that has escapes.
+pub fn object_len_without(declines: impl Fn(&str) -> bool, text: &str) -> Option<usize> {
+    let mut cursor = Cursor::new(text, &mut []);
+    let walked = cursor.members(|cursor, name| {
+        if declines(name) {
+            return Err(Refused);
         }
-    }
-
-    /// Checks one frame. Frames come in rising order, and each is balanced in quotes and brackets
-    /// (one that is not gets its right verdict too, but costs a look at what follows it). What
-    /// stands between two frames has no influence.
-    ///
-    /// # Errors
-    ///
-    /// What [`check`] says of the frame's bytes.
-    pub fn check(&mut self, frame: Range<usize>) -> Result<(), Defect> {
-        let value = self.bytes.get(frame.clone()).unwrap_or_default();
-        if value.first() != Some(&b'{') {
-            return check(value);
-        }
-        check_encoding_and_depth(value)?;
-        self.stand_before(frame.start);
-        // An object shows its own end, so what follows the frame cannot change an `Ok`.
-        let walked = matches!(self.stream.next(), Some(Ok(_)));
-        if walked && self.origin + self.stream.byte_offset() == frame.end {
-            self.position = Some(frame.end);
-            Ok(())
-        } else {
-            self.position = None;
-            check(value)
-        }
-    }
-
-    /// Puts the stream where only white space stands between it and `start`.
-    fn stand_before(&mut self, start: usize) {
-        let gap = self
-            .position
-            .and_then(|position| self.bytes.get(position..start));
-        if !gap.is_some_and(|gap| gap.iter().copied().all(is_blank)) {
-            self.stream = walk(self.bytes.get(start..).unwrap_or_default());
-            self.origin = start;
-        }
-    }
+        cursor.skip()
+    });
+    let is_object = text.starts_with('{') && walked == Ok(true);
+    is_object.then_some(cursor.position())
 }
 
-fn walk(bytes: &[u8]) -> StreamDeserializer<'_, SliceRead<'_>, IgnoredAny> {
-    Deserializer::from_slice(bytes).into_iter()
-}
-
-fn check_encoding_and_depth(value: &[u8]) -> Result<(), Defect> {
-    simdutf8::basic::from_utf8(value).map_err(|_| Defect::NotUtf8)?;
-    if is_too_deep(value) {
-        Err(Defect::TooDeep)
-    } else {
-        Ok(())
-    }
+/// The text of `bytes`, when they are UTF-8.
+pub fn utf8(bytes: &[u8]) -> Option<&str> {
+    simdutf8::basic::from_utf8(bytes).ok()
 }
 
 /// Whether more than [`MAX_DEPTH`] brackets outside strings are open at once.
@@ -187,10 +136,6 @@ fn after_string(mut text: &[u8]) -> &[u8] {
         text = text.get(at + 2..).unwrap_or_default();
     }
     &[]
-}
-
-fn is_blank(byte: u8) -> bool {
-    matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
 }
 
 #[cfg(test)]
@@ -353,85 +298,63 @@ mod tests {
         }
     }
 
-    /// The frames put one after the other with a gap before each, and their places.
-    fn run(parts: &[(&[u8], &[u8])]) -> (Vec<u8>, Vec<Range<usize>>) {
-        let mut bytes = Vec::new();
-        let frames = parts.iter().map(|(gap, frame)| {
-            bytes.extend_from_slice(gap);
-            let start = bytes.len();
-            bytes.extend_from_slice(frame);
-            start..bytes.len()
-        });
-        let frames = frames.collect();
-        (bytes, frames)
-    }
-
-    fn assert_run_equals_single_checks(parts: &[(&[u8], &[u8])]) {
-        let (bytes, frames) = run(parts);
-        let mut checks = RunCheck::new(&bytes);
-        for (frame, (_, value)) in frames.into_iter().zip(parts) {
-            let text = String::from_utf8_lossy(value);
-            assert_eq!(checks.check(frame), check(value), "{text:?} in {parts:?}");
-        }
+    /// What `object_len` must answer for a text and what stands behind it.
+    fn expected_len(text: &[u8], verdict: Result<(), Defect>) -> Option<usize> {
+        let object = text.trim_ascii_end();
+        (verdict.is_ok() && object.starts_with(b"{")).then_some(object.len())
     }
 
     #[test]
-    fn a_run_of_the_tables_in_any_company() {
-        for gap in [
-            &b""[..],
-            b"\n",
-            b" \r\n\t",
-            b",",
-            b"],\n[",
-            b"\"",
-            b"{",
-            b"\xff",
-        ] {
-            let parts: Vec<_> = table()
-                .flat_map(|(_, text, _)| [(gap, &b"{\"a\":[{\"b\":[0]}]}"[..]), (gap, text)])
-                .collect();
-            assert_run_equals_single_checks(&parts);
-        }
-    }
-
-    #[test]
-    fn frames_may_be_left_out() {
-        let bytes = b"{\"a\":1}{x}{\"b\":2} {}";
-        let mut checks = RunCheck::new(bytes);
-        assert_eq!(checks.check(10..17), Ok(()));
-        assert_eq!(checks.check(18..20), Ok(()));
-    }
-
-    /// Would take hours if a refused frame cost a look at all that stands before or after it.
-    #[test]
-    fn a_run_of_refused_frames_takes_linear_time() {
-        let frame = b"{\"a\":{\"b\":1,}}";
-        let bytes = frame.repeat(50_000);
-        let mut checks = RunCheck::new(&bytes);
-        for at in 0..50_000 {
-            let start = at * frame.len();
-            assert_eq!(
-                checks.check(start..start + frame.len()),
-                Err(Defect::Malformed)
+    fn the_length_of_every_object_of_the_table() {
+        for (name, text, verdict) in table() {
+            let Ok(text) = str::from_utf8(text) else {
+                continue;
+            };
+            for tail in ["", "\n", ",", "}", "]", "\"", "{", "x"] {
+                let len = object_len(&format!("{text}{tail}"));
+                if verdict == Ok(()) {
+                    let expected = expected_len(text.as_bytes(), verdict);
+                    assert_eq!(len, expected, "{name} before {tail:?}");
+                }
+            }
+            assert!(
+                verdict == Ok(()) || object_len(text) != Some(text.len()),
+                "{name}"
             );
         }
     }
 
-    fn frame() -> impl Strategy<Value = Vec<u8>> {
-        let printed = || (object(), blank()).prop_map(|(object, blank)| object.print(blank));
-        prop_oneof![
-            printed().prop_map(|text| text.trim().as_bytes().to_vec()),
-            damaged(printed()),
-            (126_usize..132).prop_map(|depth| nested(&[OBJECT, ARRAY], depth).into_bytes()),
-        ]
+    #[test]
+    fn an_object_without_some_names() {
+        let len = |text: &str| object_len_without(|name| name == "no", text);
+        for text in [
+            "{}",
+            r#"{"yes":{"no":1},"No":["no"]}"#,
+            r#"{"n":1,"noo":2}"#,
+        ] {
+            assert_eq!(len(&format!("{text}tail")), Some(text.len()), "{text}");
+        }
+        for text in [
+            "[]",
+            " {}",
+            "{",
+            r#"{"no":1}"#,
+            r#"{"yes":1,"no":1}"#,
+            r#"{"n\u006f":1}"#,
+            r#"{"a\n":1}"#,
+        ] {
+            assert_eq!(len(text), None, "{text}");
+        }
     }
 
-    fn gap() -> impl Strategy<Value = Vec<u8>> {
-        prop_oneof![
-            4 => blank().prop_map(|blank| blank.as_bytes().to_vec()),
-            1 => Just(b",".to_vec()),
-            1 => vec(any::<u8>(), 0..4),
-        ]
+    #[test]
+    fn an_object_is_as_deep_as_it_may_be() {
+        for (depth, is_one) in [(127, true), (128, true), (129, false)] {
+            let text = nested(&[OBJECT, ARRAY], depth);
+            let expected = is_one.then_some(text.len());
+            assert_eq!(object_len(&text), expected);
+            assert_eq!(object_len_without(|_| false, &text), expected);
+        }
     }
 
     proptest! {
@@ -473,10 +396,26 @@ mod tests {
         }
 
         #[test]
-        fn a_run_equals_single_checks(parts in vec((gap(), frame()), 0..8)) {
-            let parts: Vec<_> =
-                parts.iter().map(|(gap, frame)| (&gap[..], &frame[..])).collect();
-            assert_run_equals_single_checks(&parts);
+        fn the_length_of_an_object_is_its_own(
+            object in (object(), blank()).prop_map(|(object, blank)| object.print(blank)),
+            tail in "[\\[{}\\]\"\\\\,: x\n]{0,80}",
+        ) {
+            let object = object.trim();
+            let text = format!("{object}{tail}");
+            prop_assert_eq!(object_len(&text), Some(object.len()));
+            let len = object_len_without(|_| false, &text);
+            prop_assert!(len.is_none_or(|len| len == object.len()));
+        }
+
+        #[test]
+        fn a_damaged_object_has_the_length_of_no_record(
+            text in damaged((object(), blank()).prop_map(|(object, blank)| object.print(blank))),
+        ) {
+            if let Ok(text) = str::from_utf8(&text)
+                && let Some(len) = object_len(text)
+            {
+                prop_assert_eq!(plain_check(&text.as_bytes()[..len]), Ok(()));
+            }
         }
     }
 }

@@ -1,204 +1,241 @@
-//! Picks the members that an [`Event`] has from the tape of a record.
+//! Picks the members that an [`Event`] has while a cursor walks over a record.
 //!
-//! In → out: the root value of a record; an [`Event`] that borrows the strings of its text, and
-//! the text of `requestParameters.policy`.
+//! In → out: a cursor before a record; an [`Event`] that borrows the strings of its text, and the
+//! text of `requestParameters.policy`.
 //!
 //! Invariants: **One pass over the members of each object, and the last of equal names counts**:
 //! every arm assigns, also when the value is of another type, and an object's arm assigns all that
 //! was read from it. So a later member replaces an earlier one wholly.
 //!
-//! Not here: the meaning of a member (`enrich`), the policy's own JSON ([`super::policy`]).
+//! Not here: the meaning of a member (`enrich`), the policy's own JSON ([`super::policy`]), JSON's
+//! grammar ([`super::cursor`]).
 //!
-//! Failure: none; what is absent or of another type reads as absent.
+//! Failure: [`Refused`], when the record is no JSON; what is absent or of another type reads as
+//! absent.
 
-use simd_json::prelude::{TypedScalarValue, ValueAsScalar, ValueIntoString};
-use simd_json::tape::Value;
-
+use super::cursor::{Cursor, Refused};
 use crate::event::{
     Event, Identity, Request, Response, ResponseBackup, ResponseCluster, ResponseDestinationBackup,
     ResponseHsm, Session, Strings,
 };
 
-/// The event of a record, with its policy not yet read, and the text of that policy.
-pub(super) fn event<'a>(record: Value<'_, 'a>) -> (Event<'a>, Option<&'a str>) {
-    let mut event = Event::default();
+/// What a value was read as.
+type Read<T> = Result<T, Refused>;
+
+/// Fills `event`, which is empty, from a record, but for its policy. Returns the text of that.
+pub(super) fn event<'a>(record: &mut Cursor<'a>, event: &mut Event<'a>) -> Read<Option<&'a str>> {
     let mut policy = None;
-    for (name, value) in members(record) {
+    record.members(|value, name| {
         match name {
-            "eventSource" => event.event_source = text(value),
-            "eventName" => event.event_name = text(value),
-            "eventTime" => event.event_time = text(value),
-            "eventType" => event.event_type = text(value),
-            "awsRegion" => event.aws_region = text(value),
-            "sourceIPAddress" => event.source_ip_address = text(value),
-            "userAgent" => event.user_agent = text(value),
-            "errorCode" => event.error_code = text(value),
-            "errorMessage" => event.error_message = text(value),
-            "readOnly" => event.read_only = value.as_bool(),
-            "recipientAccountId" => event.recipient_account_id = text(value),
-            "vpcEndpointId" => event.vpc_endpoint_id = text(value),
-            "tlsDetails" => event.client_provided_host_header = host_header(value),
-            "sessionCredentialFromConsole" => {
-                event.session_credential_from_console = bool_or_word(value) == Some(true);
+            "eventSource" => event.event_source = value.text()?,
+            "eventName" => event.event_name = value.text()?,
+            "eventTime" => event.event_time = value.text()?,
+            "eventType" => event.event_type = value.text()?,
+            "awsRegion" => event.aws_region = value.text()?,
+            "sourceIPAddress" => event.source_ip_address = value.text()?,
+            "userAgent" => event.user_agent = value.text()?,
+            "errorCode" => event.error_code = value.text()?,
+            "errorMessage" => event.error_message = value.text()?,
+            "readOnly" => event.read_only = value.bool()?,
+            "recipientAccountId" => event.recipient_account_id = value.text()?,
+            "vpcEndpointId" => event.vpc_endpoint_id = value.text()?,
+            "tlsDetails" => {
+                event.client_provided_host_header =
+                    member(value, "clientProvidedHostHeader", Cursor::text)?
             }
-            "cloudhsm" => event.already_enriched = true,
-            "userIdentity" => event.identity = identity(value),
-            "requestParameters" => (event.request, policy) = request(value),
-            "responseElements" => event.response = response(value),
-            _ => {}
+            "sessionCredentialFromConsole" => {
+                event.session_credential_from_console = bool_or_word(value)? == Some(true);
+            }
+            "cloudhsm" => {
+                event.already_enriched = true;
+                value.skip()?;
+            }
+            "userIdentity" => identity(value, &mut event.identity)?,
+            "requestParameters" => policy = request(value, &mut event.request)?,
+            "responseElements" => response(value, &mut event.response)?,
+            _ => value.skip()?,
         }
-    }
-    (event, policy)
+        Ok(())
+    })?;
+    Ok(policy)
 }
 
-/// The members of an object in their order; none of another value.
-pub(super) fn members<'t, 'a>(
-    value: Value<'t, 'a>,
-) -> impl Iterator<Item = (&'a str, Value<'t, 'a>)> {
-    value
-        .as_object()
-        .map(|object| object.iter())
-        .into_iter()
-        .flatten()
-}
-
-/// The elements of an array in their order; none of another value.
-pub(super) fn elements<'t, 'a>(value: Value<'t, 'a>) -> impl Iterator<Item = Value<'t, 'a>> {
-    value
-        .as_array()
-        .map(|array| array.iter())
-        .into_iter()
-        .flatten()
-}
-
-/// A string that is not empty.
-pub(super) fn text<'a>(value: Value<'_, 'a>) -> Option<&'a str> {
-    value.into_string().filter(|text| !text.is_empty())
-}
-
-/// Whether a member counts as there for the rules that say "has".
-pub(super) fn is_present(value: Value<'_, '_>) -> bool {
-    !value.is_null()
-}
-
-/// The last member `name` of an object, read by `read`.
-pub(super) fn member<'t, 'a, T>(
-    object: Value<'t, 'a>,
+/// The last member `name` of an object, read by `read`; nothing of another value.
+fn member<'a, T>(
+    object: &mut Cursor<'a>,
     name: &str,
-    read: impl FnOnce(Value<'t, 'a>) -> Option<T>,
-) -> Option<T> {
-    members(object)
-        .filter(|&(found, _)| found == name)
-        .last()
-        .and_then(|(_, value)| read(value))
+    read: impl Fn(&mut Cursor<'a>) -> Read<Option<T>>,
+) -> Read<Option<T>> {
+    let mut last = None;
+    object.members(|value, found| {
+        if found == name {
+            last = read(value)?;
+            Ok(())
+        } else {
+            value.skip()
+        }
+    })?;
+    Ok(last)
 }
 
-fn bool_or_word(value: Value<'_, '_>) -> Option<bool> {
-    value.as_bool().or_else(|| match value.as_str()? {
-        "true" => Some(true),
-        "false" => Some(false),
+/// Whether a value is there, and its text.
+fn present_text<'a>(value: &mut Cursor<'a>) -> Read<(bool, Option<&'a str>)> {
+    let is_null = value.peek() == Some(b'n');
+    Ok((!is_null, value.text()?))
+}
+
+fn bool_or_word(value: &mut Cursor<'_>) -> Read<Option<bool>> {
+    if value.peek() != Some(b'"') {
+        return value.bool();
+    }
+    Ok(match value.text()? {
+        Some("true") => Some(true),
+        Some("false") => Some(false),
         _ => None,
     })
 }
 
-fn texts<'a>(value: Value<'_, 'a>) -> Strings<'a> {
-    elements(value).filter_map(text).collect()
+fn texts<'a>(list: &mut Cursor<'a>) -> Read<Strings<'a>> {
+    let mut texts = Strings::new();
+    list.elements(|element| {
+        texts.extend(element.text()?);
+        Ok(())
+    })?;
+    Ok(texts)
 }
 
-fn host_header<'a>(tls_details: Value<'_, 'a>) -> Option<&'a str> {
-    member(tls_details, "clientProvidedHostHeader", text)
+/// The texts of the members `key` of the objects in an array.
+fn keys<'a>(list: &mut Cursor<'a>) -> Read<Strings<'a>> {
+    let mut keys = Strings::new();
+    list.elements(|tag| {
+        keys.extend(member(tag, "key", Cursor::text)?);
+        Ok(())
+    })?;
+    Ok(keys)
 }
 
-fn identity<'a>(object: Value<'_, 'a>) -> Identity<'a> {
-    let mut identity = Identity::default();
-    for (name, value) in members(object) {
+/// The length of an array.
+fn length(list: &mut Cursor<'_>) -> Read<Option<usize>> {
+    let mut length = 0;
+    let is_array = list.elements(|element| {
+        length += 1;
+        element.skip()
+    })?;
+    Ok(is_array.then_some(length))
+}
+
+fn identity<'a>(object: &mut Cursor<'a>, identity: &mut Identity<'a>) -> Read<()> {
+    *identity = Identity::default();
+    object.members(|value, name| {
         match name {
-            "type" => identity.identity_type = text(value),
-            "principalId" => identity.principal_id = text(value),
-            "arn" => identity.arn = text(value),
-            "accountId" => identity.account_id = text(value),
-            "accessKeyId" => identity.access_key_id = text(value),
-            "userName" => identity.user_name = text(value),
-            "invokedBy" => identity.invoked_by = text(value),
-            "identityProvider" => identity.identity_provider = text(value),
-            "onBehalfOf" => identity.on_behalf_of_user_id = member(value, "userId", text),
-            "sessionContext" => identity.session = session(value),
-            _ => {}
+            "type" => identity.identity_type = value.text()?,
+            "principalId" => identity.principal_id = value.text()?,
+            "arn" => identity.arn = value.text()?,
+            "accountId" => identity.account_id = value.text()?,
+            "accessKeyId" => identity.access_key_id = value.text()?,
+            "userName" => identity.user_name = value.text()?,
+            "invokedBy" => identity.invoked_by = value.text()?,
+            "identityProvider" => identity.identity_provider = value.text()?,
+            "onBehalfOf" => identity.on_behalf_of_user_id = member(value, "userId", Cursor::text)?,
+            "sessionContext" => session(value, &mut identity.session)?,
+            _ => value.skip()?,
         }
-    }
-    identity
+        Ok(())
+    })?;
+    Ok(())
 }
 
-fn session<'a>(object: Value<'_, 'a>) -> Session<'a> {
-    let mut session = Session::default();
-    for (name, value) in members(object) {
+fn session<'a>(object: &mut Cursor<'a>, session: &mut Session<'a>) -> Read<()> {
+    *session = Session::default();
+    object.members(|value, name| {
         match name {
-            "attributes" => {
-                session.creation_date = member(value, "creationDate", text);
-                session.mfa_authenticated = member(value, "mfaAuthenticated", bool_or_word);
-            }
-            "sessionIssuer" => {
-                session.issuer_type = member(value, "type", text);
-                session.issuer_user_name = member(value, "userName", text);
-                session.issuer_arn = member(value, "arn", text);
-            }
+            "attributes" => attributes(value, session)?,
+            "sessionIssuer" => issuer(value, session)?,
             "webIdFederationData" => {
-                session.federated_provider = member(value, "federatedProvider", text);
+                session.federated_provider = member(value, "federatedProvider", Cursor::text)?;
             }
-            _ => {}
+            _ => value.skip()?,
         }
-    }
-    session
+        Ok(())
+    })?;
+    Ok(())
 }
 
-fn request<'a>(object: Value<'_, 'a>) -> (Request<'a>, Option<&'a str>) {
-    let mut request = Request::default();
+fn attributes<'a>(object: &mut Cursor<'a>, session: &mut Session<'a>) -> Read<()> {
+    (session.creation_date, session.mfa_authenticated) = (None, None);
+    object.members(|value, name| {
+        match name {
+            "creationDate" => session.creation_date = value.text()?,
+            "mfaAuthenticated" => session.mfa_authenticated = bool_or_word(value)?,
+            _ => value.skip()?,
+        }
+        Ok(())
+    })?;
+    Ok(())
+}
+
+fn issuer<'a>(object: &mut Cursor<'a>, session: &mut Session<'a>) -> Read<()> {
+    (
+        session.issuer_type,
+        session.issuer_user_name,
+        session.issuer_arn,
+    ) = (None, None, None);
+    object.members(|value, name| {
+        match name {
+            "type" => session.issuer_type = value.text()?,
+            "userName" => session.issuer_user_name = value.text()?,
+            "arn" => session.issuer_arn = value.text()?,
+            _ => value.skip()?,
+        }
+        Ok(())
+    })?;
+    Ok(())
+}
+
+/// Returns the text of the policy.
+fn request<'a>(object: &mut Cursor<'a>, request: &mut Request<'a>) -> Read<Option<&'a str>> {
+    *request = Request::default();
     let mut policy = None;
     let mut classic = Classic::default();
-    for (name, value) in members(object) {
+    object.members(|value, name| {
         match name {
             "clusterId" => {
-                request.has_cluster_id = is_present(value);
-                request.cluster_id = text(value);
+                (request.has_cluster_id, request.cluster_id) = present_text(value)?;
             }
             "hsmArn" => {
-                classic.hsm_arn = is_present(value);
-                request.hsm_arn = text(value);
+                (classic.hsm_arn, request.hsm_arn) = present_text(value)?;
             }
-            "sshKey" => classic.ssh_key = is_present(value),
-            "iamRoleArn" => classic.iam_role_arn = is_present(value),
-            "subscriptionType" => classic.subscription_type = is_present(value),
-            "hsmId" => request.hsm_id = text(value),
-            "backupId" => request.backup_id = text(value),
-            "sourceBackupId" => request.source_backup_id = text(value),
-            "destinationRegion" => request.destination_region = text(value),
-            "availabilityZone" => request.availability_zone = text(value),
-            "subnetId" => request.subnet_id = text(value),
-            "subnetIds" => request.subnet_ids = texts(value),
-            "eniId" => request.eni_id = text(value),
-            "eniIp" => request.eni_ip = text(value),
-            "hsmType" => request.hsm_type = text(value),
-            "mode" => request.mode = text(value),
-            "resourceId" => request.resource_id = text(value),
-            "resourceArn" => request.resource_arn = text(value),
-            "hapgArn" => request.hapg_arn = text(value),
-            "clientArn" => request.client_arn = text(value),
+            "sshKey" => classic.ssh_key = value.is_present()?,
+            "iamRoleArn" => classic.iam_role_arn = value.is_present()?,
+            "subscriptionType" => classic.subscription_type = value.is_present()?,
+            "hsmId" => request.hsm_id = value.text()?,
+            "backupId" => request.backup_id = value.text()?,
+            "sourceBackupId" => request.source_backup_id = value.text()?,
+            "destinationRegion" => request.destination_region = value.text()?,
+            "availabilityZone" => request.availability_zone = value.text()?,
+            "subnetId" => request.subnet_id = value.text()?,
+            "subnetIds" => request.subnet_ids = texts(value)?,
+            "eniId" => request.eni_id = value.text()?,
+            "eniIp" => request.eni_ip = value.text()?,
+            "hsmType" => request.hsm_type = value.text()?,
+            "mode" => request.mode = value.text()?,
+            "resourceId" => request.resource_id = value.text()?,
+            "resourceArn" => request.resource_arn = value.text()?,
+            "hapgArn" => request.hapg_arn = value.text()?,
+            "clientArn" => request.client_arn = value.text()?,
             "backupRetentionPolicy" => {
-                request.backup_retention_value = member(value, "value", text);
+                request.backup_retention_value = member(value, "value", Cursor::text)?;
             }
-            "neverExpires" => request.never_expires = value.as_bool(),
-            "tagList" => {
-                request.tag_list_keys = elements(value)
-                    .filter_map(|tag| member(tag, "key", text))
-                    .collect();
-            }
-            "tagKeyList" => request.tag_key_list = texts(value),
-            "policy" => policy = text(value),
-            _ => {}
+            "neverExpires" => request.never_expires = value.bool()?,
+            "tagList" => request.tag_list_keys = keys(value)?,
+            "tagKeyList" => request.tag_key_list = texts(value)?,
+            "policy" => policy = value.text()?,
+            _ => value.skip()?,
         }
-    }
+        Ok(())
+    })?;
     request.has_classic_member = classic.any();
-    (request, policy)
+    Ok(policy)
 }
 
 /// Which of the members that only classic requests have are present.
@@ -220,83 +257,95 @@ impl Classic {
     }
 }
 
-fn response<'a>(object: Value<'_, 'a>) -> Response<'a> {
-    let mut response = Response::default();
-    for (name, value) in members(object) {
+fn response<'a>(object: &mut Cursor<'a>, response: &mut Response<'a>) -> Read<()> {
+    *response = Response::default();
+    object.members(|value, name| {
         match name {
-            "hsmId" => response.hsm_id = text(value),
-            "state" => response.state = text(value),
-            "hsmArn" => response.hsm_arn = text(value),
-            "hapgArn" => response.hapg_arn = text(value),
-            "clientArn" => response.client_arn = text(value),
-            "hsm" => response.hsm = response_hsm(value),
-            "cluster" => response.cluster = response_cluster(value),
-            "backup" => response.backup = response_backup(value),
-            "destinationBackup" => {
-                response.destination_backup = ResponseDestinationBackup {
-                    source_backup: member(value, "sourceBackup", text),
-                    source_cluster: member(value, "sourceCluster", text),
-                    source_region: member(value, "sourceRegion", text),
-                };
-            }
-            _ => {}
+            "hsmId" => response.hsm_id = value.text()?,
+            "state" => response.state = value.text()?,
+            "hsmArn" => response.hsm_arn = value.text()?,
+            "hapgArn" => response.hapg_arn = value.text()?,
+            "clientArn" => response.client_arn = value.text()?,
+            "hsm" => hsm(value, &mut response.hsm)?,
+            "cluster" => cluster(value, &mut response.cluster)?,
+            "backup" => backup(value, &mut response.backup)?,
+            "destinationBackup" => copy(value, &mut response.destination_backup)?,
+            _ => value.skip()?,
         }
-    }
-    response
+        Ok(())
+    })?;
+    Ok(())
 }
 
-fn response_hsm<'a>(object: Value<'_, 'a>) -> ResponseHsm<'a> {
-    let mut hsm = ResponseHsm::default();
-    for (name, value) in members(object) {
+fn hsm<'a>(object: &mut Cursor<'a>, hsm: &mut ResponseHsm<'a>) -> Read<()> {
+    *hsm = ResponseHsm::default();
+    object.members(|value, name| {
         match name {
-            "clusterId" => hsm.cluster_id = text(value),
-            "hsmId" => hsm.hsm_id = text(value),
-            "availabilityZone" => hsm.availability_zone = text(value),
-            "subnetId" => hsm.subnet_id = text(value),
-            "eniId" => hsm.eni_id = text(value),
-            "eniIp" => hsm.eni_ip = text(value),
-            "hsmType" => hsm.hsm_type = text(value),
-            "state" => hsm.state = text(value),
-            _ => {}
+            "clusterId" => hsm.cluster_id = value.text()?,
+            "hsmId" => hsm.hsm_id = value.text()?,
+            "availabilityZone" => hsm.availability_zone = value.text()?,
+            "subnetId" => hsm.subnet_id = value.text()?,
+            "eniId" => hsm.eni_id = value.text()?,
+            "eniIp" => hsm.eni_ip = value.text()?,
+            "hsmType" => hsm.hsm_type = value.text()?,
+            "state" => hsm.state = value.text()?,
+            _ => value.skip()?,
         }
-    }
-    hsm
+        Ok(())
+    })?;
+    Ok(())
 }
 
-fn response_cluster<'a>(object: Value<'_, 'a>) -> ResponseCluster<'a> {
-    let mut cluster = ResponseCluster::default();
-    for (name, value) in members(object) {
+fn cluster<'a>(object: &mut Cursor<'a>, cluster: &mut ResponseCluster<'a>) -> Read<()> {
+    *cluster = ResponseCluster::default();
+    object.members(|value, name| {
         match name {
-            "clusterId" => cluster.cluster_id = text(value),
-            "sourceBackupId" => cluster.source_backup_id = text(value),
-            "vpcId" => cluster.vpc_id = text(value),
-            "securityGroup" => cluster.security_group = text(value),
-            "hsmType" => cluster.hsm_type = text(value),
-            "mode" => cluster.mode = text(value),
-            "state" => cluster.state = text(value),
-            "hsms" => cluster.hsm_count = value.as_array().map(|hsms| hsms.len()),
-            _ => {}
+            "clusterId" => cluster.cluster_id = value.text()?,
+            "sourceBackupId" => cluster.source_backup_id = value.text()?,
+            "vpcId" => cluster.vpc_id = value.text()?,
+            "securityGroup" => cluster.security_group = value.text()?,
+            "hsmType" => cluster.hsm_type = value.text()?,
+            "mode" => cluster.mode = value.text()?,
+            "state" => cluster.state = value.text()?,
+            "hsms" => cluster.hsm_count = length(value)?,
+            _ => value.skip()?,
         }
-    }
-    cluster
+        Ok(())
+    })?;
+    Ok(())
 }
 
-fn response_backup<'a>(object: Value<'_, 'a>) -> ResponseBackup<'a> {
-    let mut backup = ResponseBackup::default();
-    for (name, value) in members(object) {
+fn backup<'a>(object: &mut Cursor<'a>, backup: &mut ResponseBackup<'a>) -> Read<()> {
+    *backup = ResponseBackup::default();
+    object.members(|value, name| {
         match name {
-            "clusterId" => backup.cluster_id = text(value),
-            "backupId" => backup.backup_id = text(value),
-            "sourceBackup" => backup.source_backup = text(value),
-            "sourceCluster" => backup.source_cluster = text(value),
-            "sourceRegion" => backup.source_region = text(value),
-            "hsmType" => backup.hsm_type = text(value),
-            "mode" => backup.mode = text(value),
-            "backupState" => backup.backup_state = text(value),
-            _ => {}
+            "clusterId" => backup.cluster_id = value.text()?,
+            "backupId" => backup.backup_id = value.text()?,
+            "sourceBackup" => backup.source_backup = value.text()?,
+            "sourceCluster" => backup.source_cluster = value.text()?,
+            "sourceRegion" => backup.source_region = value.text()?,
+            "hsmType" => backup.hsm_type = value.text()?,
+            "mode" => backup.mode = value.text()?,
+            "backupState" => backup.backup_state = value.text()?,
+            _ => value.skip()?,
         }
-    }
-    backup
+        Ok(())
+    })?;
+    Ok(())
+}
+
+fn copy<'a>(object: &mut Cursor<'a>, backup: &mut ResponseDestinationBackup<'a>) -> Read<()> {
+    *backup = ResponseDestinationBackup::default();
+    object.members(|value, name| {
+        match name {
+            "sourceBackup" => backup.source_backup = value.text()?,
+            "sourceCluster" => backup.source_cluster = value.text()?,
+            "sourceRegion" => backup.source_region = value.text()?,
+            _ => value.skip()?,
+        }
+        Ok(())
+    })?;
+    Ok(())
 }
 
 #[cfg(test)]

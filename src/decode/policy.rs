@@ -2,8 +2,7 @@
 //!
 //! In → out: the unescaped text of `requestParameters.policy`; a [`Policy`].
 //!
-//! Invariants: **The same JSON as for records**: the grammar check comes first, the last of equal
-//! names counts, unpaired surrogates read as U+FFFD. Only statements whose `Effect` is exactly
+//! Invariants: **The same JSON as for records**: the last of equal names counts, unpaired surrogates read as U+FFFD. Only statements whose `Effect` is exactly
 //! `Allow` count. Work is linear in the text.
 //!
 //! Not here: which account a principal belongs to, sorting, repeats (`enrich`).
@@ -14,82 +13,105 @@
 
 use std::collections::HashMap;
 
-use simd_json::tape::Value;
-
-use super::grammar;
-use super::members::{elements, is_present, member, members, text};
-use super::tape::TapeReader;
+use super::cursor::{Cursor, Refused};
 use crate::event::Policy;
 
 /// The principal that means everyone.
 const ANYONE: &str = "*";
 
-/// Reads the policy in `json`.
-pub(super) fn decode(json: &str, reader: &mut TapeReader) -> Policy {
-    if grammar::check(json.as_bytes()).is_err() {
-        return Policy::Unreadable;
+/// Reads the policy in `json`. `scratch` is as long as it.
+pub(super) fn decode(json: &str, scratch: &mut [u8]) -> Policy {
+    // What it lends to the principals ends here, with the principals themselves.
+    let mut cursor = Cursor::new(json, scratch);
+    match policy(&mut cursor) {
+        Ok(Some(principals)) if cursor.peek().is_none() => Policy::Allows(principals),
+        _ => Policy::Unreadable,
     }
-    reader.read(json.as_bytes(), policy).unwrap_or_default()
 }
 
-fn policy(document: Value<'_, '_>) -> Policy {
-    let Some(statement) = member(document, "Statement", Some) else {
-        return Policy::Unreadable;
-    };
+fn policy(document: &mut Cursor<'_>) -> Result<Option<Vec<String>>, Refused> {
+    let mut principals = None;
+    document.members(|value, name| {
+        if name == "Statement" {
+            principals = statements(value)?;
+            Ok(())
+        } else {
+            value.skip()
+        }
+    })?;
+    Ok(principals)
+}
+
+/// The principals that are allowed by one statement or an array of them.
+fn statements(value: &mut Cursor<'_>) -> Result<Option<Vec<String>>, Refused> {
     let mut principals = Vec::new();
-    if statement.is_object() {
-        allowed(statement, &mut principals);
-    } else if statement.is_array() {
-        elements(statement).for_each(|one| allowed(one, &mut principals));
-    } else {
-        return Policy::Unreadable;
-    }
-    Policy::Allows(principals)
+    let is_list = match value.peek() {
+        Some(b'[') => value.elements(|one| allowed(one, &mut principals).map(|_| ()))?,
+        _ => allowed(value, &mut principals)?,
+    };
+    Ok(is_list.then_some(principals))
 }
 
-/// Adds the principals that a statement allows; none for what is no object.
-fn allowed(statement: Value<'_, '_>, principals: &mut Vec<String>) {
-    let mut effect = None;
-    let mut principal = None;
+/// Adds the principals that a statement allows; none for what is no object. Returns whether it is
+/// one.
+fn allowed(statement: &mut Cursor<'_>, principals: &mut Vec<String>) -> Result<bool, Refused> {
+    let mut allows = false;
+    let mut principal = Vec::new();
     let mut all_but_some = false;
-    for (name, value) in members(statement) {
+    let is_object = statement.members(|value, name| {
         match name {
-            "Effect" => effect = text(value),
-            "Principal" => principal = Some(value),
-            "NotPrincipal" => all_but_some = is_present(value),
-            _ => {}
+            "Effect" => allows = value.text()? == Some("Allow"),
+            "Principal" => principal = named(value)?,
+            "NotPrincipal" => all_but_some = value.is_present()?,
+            _ => value.skip()?,
+        }
+        Ok(())
+    })?;
+    if allows {
+        principals.extend(principal.into_iter().map(str::to_owned));
+        if all_but_some {
+            principals.push(ANYONE.to_owned());
         }
     }
-    if effect != Some("Allow") {
-        return;
-    }
-    if let Some(principal) = principal {
-        principals.extend(named(principal).map(str::to_owned));
-    }
-    if all_but_some {
-        principals.push(ANYONE.to_owned());
-    }
+    Ok(is_object)
 }
 
 /// The texts of a `Principal`: a string, or the strings and arrays of strings in an object.
-fn named<'a>(principal: Value<'_, 'a>) -> impl Iterator<Item = &'a str> {
+fn named<'a>(principal: &mut Cursor<'a>) -> Result<Vec<&'a str>, Refused> {
+    if principal.peek() != Some(b'{') {
+        return Ok(principal.text()?.into_iter().collect());
+    }
+    let mut kinds = Vec::new();
     // The names of the members are the policy's own, so the last of equal ones is found by a map:
     // looking back from each would be quadratic in what an attacker may write.
-    let last: HashMap<&str, usize> = members(principal)
+    let mut last = HashMap::new();
+    principal.members(|value, name| {
+        last.insert(name, kinds.len());
+        kinds.push((name, one_or_more(value)?));
+        Ok(())
+    })?;
+    let counts = |(at, (name, texts)): (usize, (&'a str, Vec<&'a str>))| {
+        (last.get(name) == Some(&at)).then_some(texts)
+    };
+    Ok(kinds
+        .into_iter()
         .enumerate()
-        .map(|(at, (name, _))| (name, at))
-        .collect();
-    let of_members = members(principal)
-        .enumerate()
-        .filter(move |(at, (name, _))| last.get(name) == Some(at))
-        .flat_map(|(_, (_, value))| one_or_more(value));
-    text(principal).into_iter().chain(of_members)
+        .filter_map(counts)
+        .flatten()
+        .collect())
 }
 
-fn one_or_more<'a>(value: Value<'_, 'a>) -> impl Iterator<Item = &'a str> {
-    text(value)
-        .into_iter()
-        .chain(elements(value).filter_map(text))
+fn one_or_more<'a>(value: &mut Cursor<'a>) -> Result<Vec<&'a str>, Refused> {
+    let mut texts = Vec::new();
+    if value.peek() == Some(b'[') {
+        value.elements(|element| {
+            texts.extend(element.text()?);
+            Ok(())
+        })?;
+    } else {
+        texts.extend(value.text()?);
+    }
+    Ok(texts)
 }
 
 #[cfg(test)]
@@ -102,7 +124,7 @@ mod tests {
     use super::*;
 
     fn read(json: &str) -> Policy {
-        decode(json, &mut TapeReader::new())
+        decode(json, &mut vec![0; json.len()])
     }
 
     fn allows(principals: &[&str]) -> Policy {

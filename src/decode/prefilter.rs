@@ -17,6 +17,7 @@
 use std::ops::Range;
 use std::sync::LazyLock;
 
+use memchr::memchr2;
 use memchr::memmem::{FindIter, Finder};
 
 const NAME: &str = "cloudhsm";
@@ -28,6 +29,7 @@ static ESCAPE_FINDER: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(E
 
 /// Asks of the records of one run whether they could concern CloudHSM.
 pub struct Prefilter<'a> {
+    bytes: &'a [u8],
     names: Hits<'a>,
     escapes: Hits<'a>,
 }
@@ -36,6 +38,7 @@ impl<'a> Prefilter<'a> {
     /// A filter for records in `bytes`.
     pub fn new(bytes: &'a [u8]) -> Self {
         Self {
+            bytes,
             names: Hits::new(&NAME_FINDER, bytes),
             escapes: Hits::new(&ESCAPE_FINDER, bytes),
         }
@@ -45,6 +48,19 @@ impl<'a> Prefilter<'a> {
     /// Records come in rising order.
     pub fn may_match(&mut self, record: Range<usize>) -> bool {
         self.names.any_within(&record) || self.escapes.any_within(&record)
+    }
+
+    /// Whether a hit stands in the line that starts at `start`, and at most `reach` bytes behind
+    /// it; for a record of which the end is not known yet.
+    pub fn hits_line(&mut self, start: usize, reach: usize) -> bool {
+        let hits = [self.names.first_from(start), self.escapes.first_from(start)];
+        let near = hits
+            .into_iter()
+            .flatten()
+            .min()
+            .filter(|hit| hit - start <= reach);
+        near.and_then(|hit| self.bytes.get(start..hit))
+            .is_some_and(|before| memchr2(b'\n', b'\r', before).is_none())
     }
 }
 
@@ -69,11 +85,15 @@ impl<'a> Hits<'a> {
     }
 
     fn any_within(&mut self, record: &Range<usize>) -> bool {
-        while self.next.is_some_and(|hit| hit < record.start) {
+        self.first_from(record.start)
+            .is_some_and(|hit| hit + self.needle_len <= record.end)
+    }
+
+    fn first_from(&mut self, start: usize) -> Option<usize> {
+        while self.next.is_some_and(|hit| hit < start) {
             self.next = self.finds.next();
         }
         self.next
-            .is_some_and(|hit| hit + self.needle_len <= record.end)
     }
 }
 

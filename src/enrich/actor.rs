@@ -11,6 +11,10 @@
 //!
 //! Failure: none; a member that is not there leaves its fields out.
 
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
+
 use crate::event::{Event, Identity};
 
 use super::origin::Origin;
@@ -98,7 +102,7 @@ impl<'a> Actor<'a> {
             permission_set: role.name.and_then(permission_set),
             service_linked: session
                 .issuer_arn
-                .is_some_and(|arn| arn.contains(":role/aws-service-role/"))
+                .is_some_and(|arn| behind(&SERVICE_ROLE, arn).is_some())
                 || role
                     .name
                     .is_some_and(|name| name.starts_with("AWSServiceRoleFor")),
@@ -297,10 +301,8 @@ impl<'a> Role<'a> {
                 session: None,
             };
         }
-        let arn = identity
-            .arn
-            .and_then(|arn| arn.split_once(":assumed-role/"));
-        let (name, session) = arn.and_then(|(_, names)| names.split_once('/')).unzip();
+        let names = identity.arn.and_then(|arn| behind(&ASSUMED_ROLE, arn));
+        let (name, session) = names.and_then(|names| names.split_once('/')).unzip();
         Self {
             name: identity.session.issuer_user_name.or(name.and_then(filled)),
             session: session
@@ -315,8 +317,8 @@ fn name<'a>(kind: ActorKind, identity: &Identity<'a>) -> Option<&'a str> {
     let arn = identity.arn;
     match kind {
         ActorKind::FederatedUser => arn
-            .and_then(|arn| arn.split_once(":federated-user/"))
-            .and_then(|(_, name)| filled(name))
+            .and_then(|arn| behind(&FEDERATED_USER, arn))
+            .and_then(filled)
             .or_else(|| behind_colon(identity.principal_id)),
         ActorKind::Root => identity.user_name.or(Some("root")),
         ActorKind::IdentityCenterUser => identity.on_behalf_of_user_id,
@@ -325,6 +327,19 @@ fn name<'a>(kind: ActorKind, identity: &Identity<'a>) -> Option<&'a str> {
             .user_name
             .or_else(|| arn?.rsplit_once('/').and_then(|(_, name)| filled(name))),
     }
+}
+
+// Searches of the standard library begin by preparing the needle, each time anew.
+static SERVICE_ROLE: LazyLock<Finder<'static>> =
+    LazyLock::new(|| Finder::new(":role/aws-service-role/"));
+static ASSUMED_ROLE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(":assumed-role/"));
+static FEDERATED_USER: LazyLock<Finder<'static>> =
+    LazyLock::new(|| Finder::new(":federated-user/"));
+
+/// What follows the first `mark` in `text`.
+fn behind<'t>(mark: &Finder<'_>, text: &'t str) -> Option<&'t str> {
+    let at = mark.find(text.as_bytes())?;
+    text.get(at + mark.needle().len()..)
 }
 
 fn behind_colon(principal: Option<&str>) -> Option<&str> {

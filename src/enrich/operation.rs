@@ -239,12 +239,13 @@ pub struct Call<'a> {
 impl<'a> Call<'a> {
     pub(super) fn of(event: &Event<'a>) -> Self {
         let name = event.event_name.unwrap_or_default();
-        let row = rows(name).next();
+        let mut rows = rows(name);
+        let (row, second) = (rows.next(), rows.next());
         let action = row.map_or_else(|| Action::of_unknown(name), |row| row.action);
         Self {
             operation: event.event_name,
             known: row.is_some(),
-            api: Api::of(event),
+            api: Api::of(event, row, second),
             access: match (row, event.read_only) {
                 // The catalogue goes before `readOnly`: an event cannot talk itself down.
                 (Some(row), _) => row.access,
@@ -297,11 +298,12 @@ impl Api {
         }
     }
 
-    fn of(event: &Event<'_>) -> Self {
-        let mut rows = event.event_name.into_iter().flat_map(rows);
+    /// The generation of a call whose name has one row in the catalogue, or a row in each
+    /// generation, or none.
+    fn of(event: &Event<'_>, row: Option<&Operation>, second: Option<&Operation>) -> Self {
         let request = &event.request;
         let host = event.client_provided_host_header.unwrap_or_default();
-        match (rows.next(), rows.next()) {
+        match (row, second) {
             (Some(row), None) => row.generation,
             (Some(_), Some(_)) if request.has_cluster_id => Self::V2,
             (Some(_), Some(_)) if request.has_classic_member => Self::Classic,

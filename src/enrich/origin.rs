@@ -10,6 +10,9 @@
 //! Failure: none; what fits nothing is unknown or other.
 
 use std::net::{IpAddr, Ipv6Addr};
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
 
 use crate::event::Event;
 
@@ -123,6 +126,12 @@ pub enum Client {
     Other,
 }
 
+// Searches of the standard library begin by preparing the needle, each time anew.
+static S3_CONSOLE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("S3Console/"));
+static TERRAFORM: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("Terraform/"));
+static OPEN_TOFU: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("OpenTofu/"));
+static PULUMI: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("Pulumi"));
+
 impl Client {
     /// Every client, in order of precedence.
     pub const ALL: [Self; 11] = [
@@ -161,15 +170,16 @@ impl Client {
         // AWS wraps some agents of its own in brackets; only the tests from the command line on
         // look behind the bracket.
         let bare = agent.strip_prefix('[').unwrap_or(agent);
+        let contains = |finder: &Finder<'_>| finder.find(agent.as_bytes()).is_some();
         let begins = |starts: &[&str]| starts.iter().any(|start| bare.starts_with(start));
         let tests = [
             (event.session_credential_from_console, Self::Console),
             (agent == "console.amazonaws.com", Self::Console),
             (agent == "signin.amazonaws.com", Self::Console),
-            (agent.contains("S3Console/"), Self::Console),
-            (agent.contains("Terraform/"), Self::Terraform),
-            (agent.contains("OpenTofu/"), Self::OpenTofu),
-            (agent.contains("Pulumi"), Self::Pulumi),
+            (contains(&S3_CONSOLE), Self::Console),
+            (contains(&TERRAFORM), Self::Terraform),
+            (contains(&OPEN_TOFU), Self::OpenTofu),
+            (contains(&PULUMI), Self::Pulumi),
             (
                 agent == "cloudformation.amazonaws.com",
                 Self::CloudFormation,

@@ -22,7 +22,7 @@
 use super::members::{Document, Found, Members};
 use super::pairing::Pairing;
 use super::scanner::{Scanner, Stop};
-use super::{Damage, Frame, FrameKind};
+use super::{Damage, Frame, FrameKind, starts_like_event};
 use crate::envelope::Element;
 use std::ops::Range;
 
@@ -403,13 +403,7 @@ impl Framer {
         self.column = self.column_of(at);
         let in_order = self.separated && !self.resynced && !matches!(self.place, Place::Top);
         self.line.only_opens &= matches!(self.place, Place::Top);
-        // Nearly every event starts like this, and an object that does is no log file.
-        let is_event = || {
-            bytes
-                .get(at..)
-                .is_some_and(|rest| rest.starts_with(b"{\"eventVersion\""))
-        };
-        if in_order || is_event() {
+        if in_order || bytes.get(at..).is_some_and(starts_like_event) {
             self.open(at, State::Object(Scanner::at_depth(0)))
         } else {
             self.open(at, State::Candidate(Members::of_candidate())) + 1

@@ -23,6 +23,13 @@ const CARRIED: [&[u8]; 3] = [b"Events", b"events", b"logEvents"];
 
 /// The array of rows of CloudTrail Lake's `get-query-results`.
 const ROWS: &[u8] = b"QueryResultRows";
+/// The member whose array holds the records of a log file.
+pub(super) const RECORDS: &str = "Records";
+
+/// Whether an array of that name may hold records.
+pub(super) fn may_name_records(name: &[u8]) -> bool {
+    name == RECORDS.as_bytes() || name == ROWS || CARRIED.contains(&name)
+}
 
 /// The longest spelling of a name that matters: `eventVersion`, each letter as `\u00xx`.
 const KEY_BYTES: usize = 72;
@@ -238,7 +245,7 @@ impl Members {
             b'\n' | b'\r' => return Step::FoundBefore(Found::LineBreak),
             _ => {}
         }
-        if self.key.is(b"Records") {
+        if self.key.is(RECORDS.as_bytes()) {
             if byte == b'[' {
                 self.state = State::Between;
                 return Step::FoundAfter(Found::RecordsArray);

@@ -22,96 +22,19 @@ use std::ops::Range;
 
 use super::Limits;
 use super::opener::Opener;
-use crate::config::{Select, Validate};
-use crate::decode::grammar::{self, Defect, RunCheck};
+use super::output::{Lines, Output};
+use crate::config::Validate;
+use crate::decode::EventDecoder;
+use crate::decode::grammar::{self, Defect};
 use crate::decode::prefilter::Prefilter;
-use crate::decode::{DecodeError, EventDecoder};
 use crate::encode::reject::Detail;
-use crate::encode::{copy, splice};
-use crate::enrich::{Enrichment, enrich, operation};
+use crate::enrich::enrich;
+use crate::envelope;
+use crate::event::Event;
 use crate::framing::{
-    Batch, BatchContent, Damage, Frame, FrameKind, OversizePart, RejectReason, frame_lines,
+    Batch, BatchContent, Damage, Frame, FrameKind, RejectReason, frame_line, frame_lines,
+    may_name_records, starts_like_event,
 };
-use crate::metrics::{Counts, Enriched};
-
-/// What became of one batch.
-#[derive(Debug, Default)]
-pub struct Output {
-    /// The records to write, a line each.
-    pub lines: Vec<u8>,
-    /// The rejects, in order.
-    pub rejects: Vec<PendingReject>,
-    /// The bytes of all rejects, one after the other: an allocation for each would take many times
-    /// the memory of a batch of nothing but short ones.
-    pub raw: Vec<u8>,
-    /// What happened.
-    pub counts: Counts,
-    /// The batch is a part of a record that is too long to be held.
-    pub oversize: Option<Oversize>,
-}
-
-/// A reject that waits for its record number.
-#[derive(Debug, PartialEq, Eq)]
-pub struct PendingReject {
-    /// Its place: so many bytes of [`Output::lines`] stand before it.
-    pub after: usize,
-    /// Its number in the batch, from 1.
-    pub record: u64,
-    /// Where it starts in the source.
-    pub offset: u64,
-    /// Why.
-    pub reason: RejectReason,
-    /// Why, in words.
-    pub detail: Detail,
-    /// How many bytes of [`Output::raw`] are its own.
-    pub length: usize,
-}
-
-/// A part of a record that is too long to be held.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Oversize {
-    /// Which part.
-    pub part: OversizePart,
-    /// Where the part starts in the source.
-    pub offset: u64,
-    /// Its bytes.
-    pub raw: Vec<u8>,
-}
-
-impl Output {
-    fn clear(&mut self) {
-        self.lines.clear();
-        self.rejects.clear();
-        self.raw.clear();
-        self.counts.clear();
-        self.oversize = None;
-    }
-
-    fn passed(&mut self, frame: &[u8]) {
-        copy(frame, &mut self.lines);
-        self.lines.push(b'\n');
-        self.counts.passed();
-    }
-
-    fn enriched(&mut self, frame: &[u8], enrichment: &Enrichment<'_>, now_ms: i64) {
-        copy(frame, &mut self.lines);
-        splice(enrichment, &mut self.lines);
-        self.lines.push(b'\n');
-        self.counts.enriched(facts(enrichment), now_ms);
-    }
-}
-
-/// What is counted of an event.
-fn facts(enrichment: &Enrichment<'_>) -> Enriched {
-    Enriched {
-        operation: operation::label_index(enrichment.call.operation),
-        outcome: enrichment.outcome,
-        severity: enrichment.severity,
-        kind: enrichment.actor.kind,
-        credential: enrichment.actor.credential,
-        event_time_ms: enrichment.time_ms,
-    }
-}
 
 /// One worker: its limits and its reusable buffers.
 pub struct Worker {
@@ -132,100 +55,155 @@ impl Worker {
 
     /// Fills `output`, whose buffers are reused, with what becomes of `batch`. `now_ms` is the time
     /// in milliseconds since 1970, for the delivery delay, which goes into the counts only.
-    pub fn process(&mut self, batch: Batch, now_ms: i64, output: &mut Output) {
+    pub fn process(&mut self, batch: &Batch, now_ms: i64, output: &mut Output) {
         output.clear();
-        let Batch {
-            mut bytes,
-            offset,
-            content,
-        } = batch;
-        let mut frames = std::mem::take(&mut self.frames);
-        match content {
-            BatchContent::Lines => {
-                frames.clear();
-                frame_lines(&bytes, self.limits.max_record_bytes, &mut frames);
-            }
-            BatchContent::Frames(found) => {
-                frames = found;
-                blank_gaps(&mut bytes, &frames);
-            }
-            BatchContent::Oversize(part) => {
-                if part == OversizePart::Last {
-                    output.counts.rejected(RejectReason::Oversize);
-                }
-                output.oversize = Some(Oversize {
-                    part,
-                    offset,
-                    raw: bytes.to_vec(),
-                });
-                frames.clear();
-            }
-        }
+        let bytes = &batch.bytes[..];
         let mut run = Run {
             limits: self.limits,
             decoder: &mut self.decoder,
-            bytes: &bytes,
-            offset,
+            bytes,
+            text: grammar::utf8(bytes),
+            offset: batch.offset,
             opener: Some(Opener::new(self.limits.max_record_bytes)),
             now_ms,
-            prefilter: Prefilter::new(&bytes),
-            grammar: RunCheck::new(&bytes),
-            output,
+            prefilter: Prefilter::new(bytes),
+            lines: Lines::of(bytes, self.limits.select, output),
         };
-        for frame in &frames {
-            run.take(frame);
-            if run.is_stopped() {
-                break;
+        self.frames.clear();
+        match &batch.content {
+            BatchContent::Lines if self.limits.validate == Validate::All => {
+                run.take_lines(&mut self.frames);
             }
+            BatchContent::Lines => {
+                frame_lines(bytes, self.limits.max_record_bytes, &mut self.frames);
+                run.take_frames(&self.frames);
+            }
+            BatchContent::Frames(frames) => {
+                run.take_frames(frames);
+            }
+            BatchContent::Oversize(part) => run.lines.oversize(*part, batch.offset),
         }
-        self.frames = frames;
+        run.lines.finish();
     }
 }
 
-/// Makes what stands between the frames of a document white space, so that the grammar check can
-/// go on from frame to frame instead of beginning anew.
-fn blank_gaps(bytes: &mut [u8], frames: &[Frame]) {
-    for pair in frames.windows(2) {
-        if let [before, after] = pair
-            && let Some(gap) = bytes.get_mut(before.range.end..after.range.start)
-        {
-            gap.fill(b' ');
-        }
-    }
+/// A hit of the prefilter that is at most so far behind a record's start is looked for in its
+/// line: the member `eventSource`, which says `cloudhsm` first, seldom stands further behind.
+/// Which way a record is read does not change what it is taken for.
+const NEAR: usize = 4096;
+
+/// Whether there is more of a batch to take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Flow {
+    GoOn,
+    Stop,
 }
 
 /// Why a record is rejected.
 type Rejected = (RejectReason, Detail);
 
-/// One batch under way.
+/// One batch, or a text in one of its records, under way.
 struct Run<'a> {
     limits: Limits,
     decoder: &'a mut EventDecoder,
     bytes: &'a [u8],
+    /// `bytes`, when they are all UTF-8.
+    text: Option<&'a str>,
     offset: u64,
-    /// Nothing for the bytes of a record that was opened: they stand at `offset` as a whole, and
-    /// what is in them is not opened again.
+    /// Nothing for the bytes of a record that was opened: all of them stand at `offset`, and what
+    /// is in them is not opened again.
     opener: Option<Opener>,
     now_ms: i64,
     prefilter: Prefilter<'a>,
-    grammar: RunCheck<'a>,
-    output: &'a mut Output,
+    lines: Lines<'a>,
 }
 
-impl Run<'_> {
-    /// Does what is to be done with one frame.
-    fn take(&mut self, frame: &Frame) {
-        let range = frame.range.clone();
-        let taken = match frame.kind {
-            _ if range.len() > self.limits.max_record_bytes => {
-                Err((RejectReason::Oversize, Detail::TooLong))
+impl<'a> Run<'a> {
+    /// Takes whole lines, of which every record is to be checked: the check finds where a record
+    /// ends, so a line that holds one and nothing else needs no framing before it.
+    fn take_lines(&mut self, frames: &mut Vec<Frame>) {
+        let mut at = 0;
+        while at < self.bytes.len() {
+            if let Some(next) = self.take_record_line(at) {
+                at = next;
+                continue;
             }
-            FrameKind::Object { spans_lines } => self.object(range.clone(), spans_lines),
-            FrameKind::Row | FrameKind::NoObject => self.no_object(range.clone(), frame.kind),
-            kind => Err(self.verdict(kind, range.clone())),
+            let lines = self.bytes.get(at..).unwrap_or_default();
+            frames.clear();
+            let next = at + frame_line(lines, self.limits.max_record_bytes, frames);
+            for Frame { range, .. } in &mut *frames {
+                *range = range.start + at..range.end + at;
+            }
+            if self.take_frames(frames) == Flow::Stop {
+                return;
+            }
+            at = next;
+        }
+    }
+
+    /// Takes the line at `start` if a record without a defect is all that it holds, and returns
+    /// where the next one starts. `None`: nothing was taken.
+    fn take_record_line(&mut self, start: usize) -> Option<usize> {
+        let text = self.text?.get(start..)?;
+        let line = text.as_bytes();
+        match line.first() {
+            Some(b'{') => {}
+            Some(b'\n' | b'\r') => return Some(start + 1),
+            _ => return None,
+        }
+        let limit = self.limits.max_record_bytes;
+        let is_line = |len| len <= limit && matches!(line.get(len), Some(b'\n' | b'\r') | None);
+        let is_event = starts_like_event(line);
+        if is_event && self.prefilter.hits_line(start, NEAR) {
+            return self.take_decoded(start, text, false, is_line);
+        }
+        let len = if is_event {
+            grammar::object_len(text)?
+        } else {
+            let declined = |name: &str| may_name_records(name) || envelope::may_name(name);
+            grammar::object_len_without(declined, text)?
         };
-        if let Err((reason, detail)) = taken {
-            self.reject(range, reason, detail);
+        if !is_line(len) {
+            return None;
+        }
+        if self.prefilter.may_match(start..start + len) {
+            return self.take_decoded(start, text, false, is_line);
+        }
+        self.lines.other(start..start + len, false);
+        Some(start + len)
+    }
+
+    fn take_frames(&mut self, frames: &[Frame]) -> Flow {
+        for frame in frames {
+            let range = frame.range.clone();
+            let taken = match frame.kind {
+                _ if range.len() > self.limits.max_record_bytes => {
+                    Err((RejectReason::Oversize, Detail::TooLong))
+                }
+                FrameKind::Object { spans_lines } => self.take_object(range.clone(), spans_lines),
+                FrameKind::NoObject | FrameKind::Row => self.take_other(range.clone(), frame.kind),
+                kind => Err(self.verdict(kind, range.clone())),
+            };
+            match taken {
+                Ok(Flow::GoOn) => {}
+                Ok(Flow::Stop) => return Flow::Stop,
+                Err(rejected) => {
+                    if self.reject(range, rejected) == Flow::Stop {
+                        return Flow::Stop;
+                    }
+                }
+            }
+        }
+        Flow::GoOn
+    }
+
+    fn reject(&mut self, range: Range<usize>, (reason, detail): Rejected) -> Flow {
+        let offset = self.offset_of(range.start);
+        self.lines.rejected(range, offset, reason, detail);
+        if self.limits.stop_at_reject {
+            Flow::Stop
+        } else {
+            Flow::GoOn
         }
     }
 
@@ -237,48 +215,70 @@ impl Run<'_> {
         }
     }
 
-    /// The run ends with the reject that was the last thing taken.
-    fn is_stopped(&self) -> bool {
-        self.limits.stop_at_reject && !self.output.rejects.is_empty()
-    }
-
-    /// An object whose brackets balance.
-    fn object(&mut self, range: Range<usize>, spans_lines: bool) -> Result<(), Rejected> {
+    /// Takes an object whose brackets balance.
+    fn take_object(&mut self, range: Range<usize>, spans_lines: bool) -> Result<Flow, Rejected> {
         let frame = self.bytes.get(range.clone()).unwrap_or_default();
-        let may_match = self.prefilter.may_match(range.clone());
-        let opened = self.opened(frame);
-        let parse = may_match || spans_lines || opened.is_some();
-        if self.limits.validate == Validate::All || parse {
-            self.grammar
-                .check(range.clone())
-                .map_err(|defect| of_defect(defect, frame))?;
+        if let Some(opened) = self.opened(frame) {
+            grammar::check(frame).map_err(|defect| of_defect(defect, frame))?;
+            return self.take_opened(range, spans_lines, opened);
+        }
+        let is_frame = |len| len == frame.len();
+        let defect = |frame| match grammar::check(frame) {
+            Err(defect) => of_defect(defect, frame),
+            // Cannot be: what is no record has a defect.
+            Ok(()) => of_defect(Defect::Malformed, frame),
+        };
+        if self.prefilter.may_match(range.clone()) {
+            let text = self.text_at(range.start, frame);
+            let taken =
+                text.and_then(|text| self.take_decoded(range.start, text, spans_lines, is_frame));
+            return taken.map(|_| Flow::GoOn).ok_or_else(|| defect(frame));
+        }
+        if self.limits.validate == Validate::All || spans_lines {
+            let text = self.text_at(range.start, frame);
+            let len = text.and_then(grammar::object_len);
+            if !len.is_some_and(is_frame) {
+                grammar::check(frame).map_err(|defect| of_defect(defect, frame))?;
+            }
         } else if grammar::is_too_deep(frame) {
             return Err(of_defect(Defect::TooDeep, frame));
         }
-        if let Some(opened) = opened
-            && self.take_opened(range, opened)?
-        {
-            return Ok(());
+        self.lines.other(range, spans_lines);
+        Ok(Flow::GoOn)
+    }
+
+    /// Decodes the record at `start`, which `text` begins with, and takes it, if its length is as
+    /// it should be. Returns where it ends.
+    fn take_decoded(
+        &mut self,
+        start: usize,
+        text: &'a str,
+        spans_lines: bool,
+        is_whole: impl Fn(usize) -> bool,
+    ) -> Option<usize> {
+        let mut event = Event::default();
+        let len = self.decoder.decode_front(text, &mut event).ok()?;
+        if !is_whole(len) {
+            return None;
         }
-        if may_match {
-            let event = self
-                .decoder
-                .decode(frame)
-                .map_err(|DecodeError::Refused| of_defect(Defect::Malformed, frame))?;
-            if let Some(enrichment) = enrich(&event) {
-                self.output.enriched(frame, &enrichment, self.now_ms);
-                return Ok(());
-            }
-            if event.already_enriched {
-                self.output.passed(frame);
-                return Ok(());
-            }
+        let record = start..start + len;
+        if let Some(enrichment) = enrich(&event) {
+            self.lines
+                .enriched(record, spans_lines, &enrichment, self.now_ms);
+        } else if event.already_enriched {
+            self.lines.passed(record, spans_lines);
+        } else {
+            self.lines.other(record, spans_lines);
         }
-        match self.limits.select {
-            Select::All => self.output.passed(frame),
-            Select::CloudHsm => self.output.counts.filtered(),
+        Some(start + len)
+    }
+
+    /// The text from `start` on; in a batch that is not UTF-8, only that of the `frame` there.
+    fn text_at(&self, start: usize, frame: &'a [u8]) -> Option<&'a str> {
+        match self.text {
+            Some(text) => text.get(start..),
+            None => grammar::utf8(frame),
         }
-        Ok(())
     }
 
     /// Why a frame that is no balanced object is rejected: the first reason that fits.
@@ -302,22 +302,6 @@ impl Run<'_> {
             (Err(defect), _) => of_defect(defect, raw),
             (Ok(()), None) => of_defect(Defect::NotAnObject, raw),
         }
-    }
-
-    fn reject(&mut self, range: Range<usize>, reason: RejectReason, detail: Detail) {
-        let offset = self.offset_of(range.start);
-        let output = &mut *self.output;
-        output.counts.rejected(reason);
-        let raw = self.bytes.get(range).unwrap_or_default();
-        output.raw.extend_from_slice(raw);
-        output.rejects.push(PendingReject {
-            after: output.lines.len(),
-            record: output.counts.read(),
-            offset,
-            reason,
-            detail,
-            length: raw.len(),
-        });
     }
 }
 

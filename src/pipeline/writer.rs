@@ -13,7 +13,7 @@
 use std::sync::mpsc::SendError;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::worker::{Output, Oversize, PendingReject};
+use super::output::{Output, Oversize, PendingReject};
 use super::{Done, FromWorker};
 use crate::config::{Config, OnReject};
 use crate::encode::reject::{self, Detail, Reject, Streamed};

@@ -29,7 +29,8 @@ use hsmtrail::envelope::Notice;
 use hsmtrail::framing::{InputForm, RecordDecoder, RejectReason};
 use hsmtrail::metrics::{Counts, RecordOutcome};
 use hsmtrail::pipeline::Limits;
-use hsmtrail::pipeline::worker::{Output, Worker};
+use hsmtrail::pipeline::output::Output;
+use hsmtrail::pipeline::worker::Worker;
 use tokio_util::codec::Decoder as _;
 
 /// Later than every event.
@@ -85,7 +86,7 @@ fn run_in(chunk: usize, input: &str, limits: Limits) -> Outcome {
         counts: Counts::new(),
     };
     let mut take = |batch| {
-        worker.process(batch, NOW_MS, &mut output);
+        worker.process(&batch, NOW_MS, &mut output);
         assert!(output.oversize.is_none());
         let lines = std::str::from_utf8(&output.lines).unwrap().lines();
         done.lines.extend(lines.map(str::to_owned));

@@ -13,14 +13,15 @@
 
 use std::ops::Range;
 
-use super::{Rejected, Run, facts};
-use crate::config::{Envelope, Select};
-use crate::decode::grammar::{self, RunCheck};
+use super::{Flow, Rejected, Run};
+use crate::config::Envelope;
+use crate::decode::grammar;
 use crate::decode::prefilter::Prefilter;
-use crate::encode::{cloudhsm, copy, splice_written};
+use crate::encode::append_object;
 use crate::enrich::enrich;
-use crate::framing::{Frame, FrameKind, frame_text};
+use crate::framing::{FrameKind, frame_text};
 use crate::pipeline::opener::{Opened, Part, Text, is_json};
+use crate::pipeline::output::{Lines, facts};
 
 impl Run<'_> {
     /// What is in an object, when that is not just itself.
@@ -31,52 +32,56 @@ impl Run<'_> {
         }
     }
 
-    /// Takes what is in the record at `range`, which has passed the grammar check. Returns whether
-    /// that is all there is to do.
+    /// Takes an object without a defect, and what is in it.
     pub(super) fn take_opened(
         &mut self,
-        range: Range<usize>,
+        record: Range<usize>,
+        spans_lines: bool,
         opened: Opened,
-    ) -> Result<bool, Rejected> {
+    ) -> Result<Flow, Rejected> {
         match opened {
-            Opened::Event | Opened::Closed => Ok(false),
-            Opened::Notice(notice) => {
-                self.output.counts.notice(notice);
-                Ok(false)
-            }
             Opened::Refused(reason, detail) => Err((reason, detail)),
-            Opened::Texts(texts) => {
-                match self.limits.envelope {
-                    Envelope::Unwrap => self.unwrap(range.start, &texts),
-                    Envelope::Keep => self.keep(range, &texts),
+            Opened::Texts(texts) => Ok(match self.limits.envelope {
+                Envelope::Unwrap => self.unwrap(record.start, &texts),
+                Envelope::Keep => {
+                    self.keep(record, spans_lines, &texts);
+                    Flow::GoOn
                 }
-                Ok(true)
+            }),
+            Opened::Notice(notice) => {
+                self.lines.counts().notice(notice);
+                self.lines.other(record, spans_lines);
+                Ok(Flow::GoOn)
+            }
+            Opened::Event | Opened::Closed => {
+                self.lines.other(record, spans_lines);
+                Ok(Flow::GoOn)
             }
         }
     }
 
-    /// A value that is no object: a string may hold events, a row of CloudTrail Lake too.
-    pub(super) fn no_object(
+    /// Takes a value that is no object: a string may hold events, and a row of CloudTrail Lake
+    /// does, or its columns are records.
+    pub(super) fn take_other(
         &mut self,
         range: Range<usize>,
         kind: FrameKind,
-    ) -> Result<(), Rejected> {
+    ) -> Result<Flow, Rejected> {
         let value = self.bytes.get(range.clone()).unwrap_or_default();
         let is_row = kind == FrameKind::Row;
+        let opener = self.opener.filter(|_| is_json(value));
+        // A row has no end at which it could be kept with something added.
         let unwraps = !is_row || self.limits.envelope == Envelope::Unwrap;
-        match self.opener.map(|opener| opener.open(value)) {
-            Some(Opened::Texts(texts)) if unwraps && is_json(value) => {
-                self.unwrap(range.start, &texts);
-            }
-            Some(Opened::Refused(reason, detail)) if unwraps => return Err((reason, detail)),
-            _ if is_row && is_json(value) => self.columns(range),
-            _ => return Err(self.verdict(kind, range)),
+        match opener.map(|opener| opener.open(value)) {
+            Some(Opened::Texts(texts)) if unwraps => Ok(self.unwrap(range.start, &texts)),
+            Some(Opened::Refused(reason, detail)) if unwraps => Err((reason, detail)),
+            Some(_) if is_row => Ok(self.take_columns(range)),
+            _ => Err(self.verdict(kind, range)),
         }
-        Ok(())
     }
 
     /// Takes each column of a row as a record.
-    fn columns(&mut self, row: Range<usize>) {
+    fn take_columns(&mut self, row: Range<usize>) -> Flow {
         let mut columns = Vec::new();
         let bytes = self.bytes.get(row.clone()).unwrap_or_default();
         frame_text(
@@ -85,64 +90,67 @@ impl Run<'_> {
             usize::MAX,
             &mut columns,
         );
-        for Frame { range, kind } in columns {
-            let range = row.start + range.start..row.start + range.end;
-            self.take(&Frame { range, kind });
-            if self.is_stopped() {
-                return;
-            }
+        for column in &mut columns {
+            let range = &mut column.range;
+            *range = row.start + range.start..row.start + range.end;
         }
+        self.take_frames(&columns)
     }
 
     /// Takes each record in texts that stand in the record at `start`.
-    fn unwrap(&mut self, start: usize, texts: &[Text]) {
+    fn unwrap(&mut self, start: usize, texts: &[Text]) -> Flow {
         let offset = self.offset_of(start);
         for text in texts {
             let mut inside = Run {
                 limits: self.limits,
                 decoder: self.decoder,
                 bytes: &text.bytes,
+                text: grammar::utf8(&text.bytes),
                 offset,
                 opener: None,
                 now_ms: self.now_ms,
                 prefilter: Prefilter::new(&text.bytes),
-                grammar: RunCheck::new(&text.bytes),
-                output: self.output,
+                lines: Lines::of(&text.bytes, self.limits.select, self.lines.output()),
             };
-            for part in &text.parts {
-                match part {
-                    Part::Frame(frame) => inside.take(frame),
-                    Part::Texts(texts) => inside.unwrap(0, texts),
-                    Part::Refused(frame, reason, detail) => {
-                        inside.reject(frame.range.clone(), *reason, *detail);
-                    }
-                }
-                if inside.is_stopped() {
-                    return;
-                }
+            let flow = inside.take_parts(&text.parts);
+            inside.lines.finish();
+            if flow == Flow::Stop {
+                return Flow::Stop;
             }
         }
+        Flow::GoOn
     }
 
-    /// Writes the record at `range` with what the events in it gain.
-    fn keep(&mut self, range: Range<usize>, texts: &[Text]) {
+    fn take_parts(&mut self, parts: &[Part]) -> Flow {
+        for part in parts {
+            let flow = match part {
+                Part::Frame(frame) => self.take_frames(std::slice::from_ref(frame)),
+                Part::Texts(texts) => self.unwrap(0, texts),
+                Part::Refused(frame, reason, detail) => {
+                    self.reject(frame.range.clone(), (*reason, *detail))
+                }
+            };
+            if flow == Flow::Stop {
+                return Flow::Stop;
+            }
+        }
+        Flow::GoOn
+    }
+
+    /// Writes a record with what the events in it gain.
+    fn keep(&mut self, record: Range<usize>, spans_lines: bool, texts: &[Text]) {
         let mut gained = Gained::default();
         for text in texts {
             self.gain(text, &mut gained);
         }
-        let record = self.bytes.get(range).unwrap_or_default();
-        let lines = &mut self.output.lines;
-        if gained.events == 0 {
-            if self.limits.select == Select::All || gained.already {
-                self.output.passed(record);
-            } else {
-                self.output.counts.filtered();
-            }
-            return;
+        if gained.events > 0 {
+            let objects = (&gained.objects[..], gained.events);
+            self.lines.holding(record, spans_lines, objects);
+        } else if gained.already {
+            self.lines.passed(record, spans_lines);
+        } else {
+            self.lines.other(record, spans_lines);
         }
-        copy(record, lines);
-        splice_written(&gained.objects, gained.events > 1, lines);
-        lines.push(b'\n');
     }
 
     /// Adds what the events in a text gain, and counts them; the first one counts the record too.
@@ -159,10 +167,10 @@ impl Run<'_> {
                 }
                 Part::Refused(..) => continue,
             };
-            let event = text.bytes.get(frame.range.clone()).unwrap_or_default();
-            if !prefilter.may_match(frame.range.clone()) || grammar::check(event).is_err() {
+            if !prefilter.may_match(frame.range.clone()) {
                 continue;
             }
+            let event = text.bytes.get(frame.range.clone()).unwrap_or_default();
             let Ok(event) = self.decoder.decode(event) else {
                 continue;
             };
@@ -170,15 +178,14 @@ impl Run<'_> {
             let Some(enrichment) = enrich(&event) else {
                 continue;
             };
-            let facts = facts(&enrichment);
+            let counts = self.lines.counts();
             if gained.events == 0 {
-                self.output.counts.enriched(facts, self.now_ms);
+                counts.enriched(facts(&enrichment), self.now_ms);
             } else {
-                self.output.counts.event(facts, self.now_ms);
-                gained.objects.push(b',');
+                counts.event(facts(&enrichment), self.now_ms);
             }
             gained.events += 1;
-            cloudhsm(&enrichment, &mut gained.objects);
+            append_object(&enrichment, &mut gained.objects);
         }
     }
 }
