@@ -28,10 +28,11 @@ mod writer;
 pub use summary::Summary;
 pub use writer::Outputs;
 
+use std::cell::Cell;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::thread::{Builder, Scope, ScopedJoinHandle, scope};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::config::{Config, Envelope, OnReject, Select, Validate};
 use crate::framing::Batch;
@@ -84,10 +85,12 @@ struct Job {
     batch: Batch,
 }
 
-/// What became of a [`Job`].
+/// What became of a [`Job`], or of a part of it.
 struct Done {
     source: Arc<str>,
     first: bool,
+    /// No more of this job follows.
+    last: bool,
     output: Output,
 }
 
@@ -187,17 +190,27 @@ fn work(
     }) = todo.recv()
     {
         let begun = Instant::now();
-        let mut output = reusable.try_recv().unwrap_or_default();
-        worker.process(&batch, now_ms(), &mut output);
-        metrics.worker_busy(begun.elapsed());
-        if done
-            .send(Done {
-                source,
-                first,
+        let first = Cell::new(first);
+        let waited = Cell::new(Duration::ZERO);
+        let send = |output, last| {
+            done.send(Done {
+                source: Arc::clone(&source),
+                first: first.take(),
+                last,
                 output,
             })
-            .is_err()
-        {
+        };
+        let spill = |output: &mut Output| {
+            let full = std::mem::replace(output, reusable.try_recv().unwrap_or_default());
+            let ready = Instant::now();
+            // When nobody takes it, nobody takes the last part either.
+            drop(send(full, false));
+            waited.set(waited.get() + ready.elapsed());
+        };
+        let mut output = reusable.try_recv().unwrap_or_default();
+        worker.process_in_parts(&batch, now_ms(), &mut output, Some(&spill));
+        metrics.worker_busy(begun.elapsed().saturating_sub(waited.get()));
+        if send(output, true).is_err() {
             return;
         }
     }

@@ -105,7 +105,7 @@ impl Detail {
             Self::EndsInRecord => "the input ends inside the record",
             Self::EndsInArray => "the input ends inside an array of records",
             Self::HoldsTooMuch => {
-                "the record holds more than 16 times --max-record-bytes, or than 100000 records"
+                "the record holds more than 16 times --max-record-bytes, or a record for 32 bytes of it"
             }
             Self::BadPayload => "the base64 or gzip data in the record is damaged",
         }

@@ -6,7 +6,7 @@
 //! Invariants: **A record is opened only when an event is in it**, whole or damaged; else it stays
 //! closed, and passes as it is. **Nothing of a text with an event is left out**: what stands beside
 //! the event is a record too. At most [`MAX_LEVELS`] envelopes are opened one inside the other, and
-//! one of them may be compressed. What is held is bounded: [`GROWTH`], [`MOST_RECORDS`].
+//! one of them may be compressed. What is held is bounded: [`GROWTH`], [`SHORT_RECORD`].
 //!
 //! Not here: which members hold texts (`envelope`), cutting (`framing`), gzip (`source`), and what
 //! becomes of the records (`worker`).
@@ -29,9 +29,9 @@ use crate::source::{GunzipError, gunzip};
 /// to a tenth, so that a record of the full length still opens.
 const GROWTH: usize = 16;
 
-/// So many records may be in one. More of CloudTrail's own do not fit into [`GROWTH`] at the
-/// default limit.
-const MOST_RECORDS: usize = 100_000;
+/// As many records may be in one as have this length, were they all as long as a record may be
+/// together. CloudTrail's own are ten times as long, and may take [`GROWTH`] times as much.
+const SHORT_RECORD: usize = 32;
 
 /// How base64 of gzip begins.
 const GZIP: &[u8] = b"H4sI";
@@ -163,7 +163,8 @@ impl Opener {
     /// Cuts a text into records, and opens those.
     fn cut(self, bytes: Vec<u8>) -> Result<Cut, (RejectReason, Detail)> {
         let mut frames = Vec::new();
-        let complete = frame_text(&bytes, self.max_record_bytes, MOST_RECORDS, &mut frames);
+        let most = self.max_record_bytes / SHORT_RECORD;
+        let complete = frame_text(&bytes, self.max_record_bytes, most, &mut frames);
         let mut parts = Vec::with_capacity(frames.len());
         let (mut holds_event, mut notice) = (false, None);
         for frame in frames {

@@ -73,6 +73,12 @@ impl Output {
         self.counts.clear();
         self.oversize = None;
     }
+
+    /// About how much memory it holds.
+    pub(super) fn held_bytes(&self) -> usize {
+        let rejects = self.rejects.len() * size_of::<PendingReject>();
+        self.lines.len() + self.raw.len() + rejects
+    }
 }
 
 /// What is counted of an event.

@@ -56,6 +56,19 @@ impl Worker {
     /// Fills `output`, whose buffers are reused, with what becomes of `batch`. `now_ms` is the time
     /// in milliseconds since 1970, for the delivery delay, which goes into the counts only.
     pub fn process(&mut self, batch: &Batch, now_ms: i64, output: &mut Output) {
+        self.process_in_parts(batch, now_ms, output, None);
+    }
+
+    /// The same, but when the output gets long, because records unfold to many times their length,
+    /// `spill` takes what there is so far, and may leave other buffers. What is in `output` at the
+    /// end comes after that.
+    pub fn process_in_parts(
+        &mut self,
+        batch: &Batch,
+        now_ms: i64,
+        output: &mut Output,
+        spill: Option<&dyn Fn(&mut Output)>,
+    ) {
         output.clear();
         let bytes = &batch.bytes[..];
         let mut run = Run {
@@ -65,6 +78,7 @@ impl Worker {
             text: grammar::utf8(bytes),
             offset: batch.offset,
             opener: Some(Opener::new(self.limits.max_record_bytes)),
+            spill,
             now_ms,
             prefilter: Prefilter::new(bytes),
             lines: Lines::of(bytes, self.limits.select, output),
@@ -113,6 +127,8 @@ struct Run<'a> {
     /// Nothing for the bytes of a record that was opened: all of them stand at `offset`, and what
     /// is in them is not opened again.
     opener: Option<Opener>,
+    /// Takes the output so far.
+    spill: Option<&'a dyn Fn(&mut Output)>,
     now_ms: i64,
     prefilter: Prefilter<'a>,
     lines: Lines<'a>,

@@ -115,7 +115,9 @@ impl<'a> Writer<'a> {
         reason = "the channels close when the writer ends"
     )]
     pub(super) fn write_all(mut self, workers: Vec<FromWorker>) -> Result<Written, SinkError> {
-        for (outputs, used) in workers.iter().cycle() {
+        let mut in_turn = workers.iter().cycle();
+        let mut worker = in_turn.next();
+        while let Some((outputs, used)) = worker {
             // Batches are dealt out in turn, so when this worker has no more, no worker has.
             let Ok(done) = outputs.recv() else { break };
             if done.first {
@@ -129,6 +131,9 @@ impl<'a> Writer<'a> {
                 && done.output.counts.records(RecordOutcome::Rejected) > 0
             {
                 break;
+            }
+            if done.last {
+                worker = in_turn.next();
             }
             // A worker that has ended needs no buffers.
             let (Ok(()) | Err(SendError(_))) = used.send(done.output);

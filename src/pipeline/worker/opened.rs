@@ -23,6 +23,9 @@ use crate::framing::{FrameKind, frame_text};
 use crate::pipeline::opener::{Opened, Part, Text, is_json};
 use crate::pipeline::output::{Lines, facts};
 
+/// Twice the bytes of a batch.
+const LONG_OUTPUT: usize = 512 * 1024;
+
 impl Run<'_> {
     /// What is in an object, when that is not just itself.
     pub(super) fn opened(&self, frame: &[u8]) -> Option<Opened> {
@@ -108,6 +111,7 @@ impl Run<'_> {
                 text: grammar::utf8(&text.bytes),
                 offset,
                 opener: None,
+                spill: self.spill,
                 now_ms: self.now_ms,
                 prefilter: Prefilter::new(&text.bytes),
                 lines: Lines::of(&text.bytes, self.limits.select, self.lines.output()),
@@ -133,12 +137,27 @@ impl Run<'_> {
             if flow == Flow::Stop {
                 return Flow::Stop;
             }
+            self.spill_if_long();
         }
         Flow::GoOn
     }
 
+    /// Hands the output on when it has grown far beyond a batch: gzip makes a thousand times as
+    /// much of its input, and what waits for the writer has to be bounded.
+    fn spill_if_long(&mut self) {
+        let output = self.lines.output();
+        if let Some(spill) = self.spill
+            && output.held_bytes() >= LONG_OUTPUT
+        {
+            spill(output);
+            output.clear();
+        }
+    }
+
     /// Writes a record with what the events in it gain.
     fn keep(&mut self, record: Range<usize>, spans_lines: bool, texts: &[Text]) {
+        // Before the record is counted: counts go with its line.
+        self.spill_if_long();
         let mut gained = Gained::default();
         for text in texts {
             self.gain(text, &mut gained);
