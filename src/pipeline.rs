@@ -193,24 +193,25 @@ fn work(
         let first = Cell::new(first);
         let waited = Cell::new(Duration::ZERO);
         let send = |output, last| {
-            done.send(Done {
+            let part = Done {
                 source: Arc::clone(&source),
                 first: first.take(),
                 last,
                 output,
-            })
+            };
+            done.send(part).is_ok()
         };
         let spill = |output: &mut Output| {
             let full = std::mem::replace(output, reusable.try_recv().unwrap_or_default());
             let ready = Instant::now();
             // When nobody takes it, nobody takes the last part either.
-            drop(send(full, false));
+            send(full, false);
             waited.set(waited.get() + ready.elapsed());
         };
         let mut output = reusable.try_recv().unwrap_or_default();
         worker.process_in_parts(&batch, now_ms(), &mut output, Some(&spill));
         metrics.worker_busy(begun.elapsed().saturating_sub(waited.get()));
-        if send(output, true).is_err() {
+        if !send(output, true) {
             return;
         }
     }
