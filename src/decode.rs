@@ -25,7 +25,7 @@ mod texts;
 
 use thiserror::Error;
 
-use self::cursor::Cursor;
+use self::cursor::{Cursor, LineBreaks};
 use crate::event::Event;
 
 /// Decodes records one after the other, in buffers of its own.
@@ -59,7 +59,7 @@ impl EventDecoder {
             .ok_or(DecodeError)?
             .trim_matches(blank);
         let mut event = Event::default();
-        let len = self.decode_front(text, &mut event)?;
+        let len = self.decode_front(text, LineBreaks::Blank, &mut event)?;
         if len == text.len() {
             Ok(event)
         } else {
@@ -77,12 +77,13 @@ impl EventDecoder {
     pub fn decode_front<'a>(
         &'a mut self,
         text: &'a str,
+        line_breaks: LineBreaks,
         event: &mut Event<'a>,
     ) -> Result<usize, DecodeError> {
         if !text.starts_with('{') {
             return Err(DecodeError);
         }
-        let mut cursor = Cursor::new(text, room(&mut self.record, text.len()));
+        let mut cursor = Cursor::new(text, line_breaks, room(&mut self.record, text.len()));
         let policy = members::event(&mut cursor, event).map_err(|_| DecodeError)?;
         if let (Some("PutResourcePolicy"), Some(json)) = (event.event_name, policy) {
             event.request.policy = policy::decode(json, room(&mut self.policy, json.len()));

@@ -240,7 +240,8 @@ fn the_library_says_what_the_story_says() {
     for file in files {
         for record in parse(&file.content)["Records"].as_array().unwrap() {
             let mut line = record.to_string().into_bytes();
-            let event = decoder.decode(&line.clone()).unwrap();
+            let event_line = line.clone();
+            let event = decoder.decode(&event_line).unwrap();
             let Some(enrichment) = enrich(&event) else {
                 continue;
             };

@@ -82,7 +82,7 @@ const STAGES: [&str; 8] = [
 ];
 
 /// Each dependency and the rooms, or modules of a room, that may name it.
-const CRATES: [(&str, &[&str]); 30] = [
+const CRATES: [(&str, &[&str]); 27] = [
     ("axum", &["metrics"]),
     ("base64", &["encode::reject", "pipeline::opener"]),
     ("bytes", &["source", "framing", "pipeline"]),
@@ -96,15 +96,12 @@ const CRATES: [(&str, &[&str]); 30] = [
     ("jiff", &["enrich::time"]),
     (
         "memchr",
-        &["envelope", "framing", "decode", "encode", "sink"],
+        &["envelope", "framing", "decode", "enrich", "encode", "sink"],
     ),
     ("metrics", &["metrics"]),
     ("metrics_exporter_prometheus", &["metrics"]),
     ("metrics_process", &["metrics"]),
     ("rustix", &["source", "sink", "supervisor"]),
-    ("serde", &["decode"]),
-    ("serde_json", &["decode", "encode"]),
-    ("simd_json", &["decode"]),
     ("simdutf8", &["decode"]),
     ("smallvec", &["event", "decode", "enrich"]),
     ("strsim", &["suggest"]),
@@ -126,7 +123,7 @@ const CRATES: [(&str, &[&str]); 30] = [
         &["pipeline", "metrics", "supervisor", "logging", "main"],
     ),
     ("tracing_subscriber", &["logging"]),
-    ("wide", &["framing::scanner"]),
+    ("wide", &["framing::scanner", "decode::cursor"]),
 ];
 
 /// The rooms that know no file, no clock, no thread and no environment.

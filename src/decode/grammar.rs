@@ -20,7 +20,7 @@ use thiserror::Error;
 
 use super::cursor::{Cursor, Refused};
 
-pub use super::cursor::MAX_DEPTH;
+pub use super::cursor::{LineBreaks, MAX_DEPTH};
 
 /// Why a text is no record, in order of precedence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Error)]
@@ -48,7 +48,7 @@ pub enum Defect {
 /// one level.
 pub fn check(value: &[u8]) -> Result<(), Defect> {
     let text = utf8(value).ok_or(Defect::NotUtf8)?;
-    let mut cursor = Cursor::new(text, &mut []);
+    let mut cursor = Cursor::new(text, LineBreaks::Blank, &mut []);
     let first = cursor.peek();
     let walked = cursor.skip();
     let is_whole = walked == Ok(()) && cursor.peek().is_none();
@@ -62,23 +62,23 @@ pub fn check(value: &[u8]) -> Result<(), Defect> {
 
 /// The length of the object that `text` begins with; `None` when there is none, or one that
 /// [`check`] refuses. What follows it has no influence.
-pub fn object_len(text: &str) -> Option<usize> {
-    let mut cursor = Cursor::new(text, &mut []);
+pub fn object_len(text: &str, line_breaks: LineBreaks) -> Option<usize> {
+    let mut cursor = Cursor::new(text, line_breaks, &mut []);
     let is_object = text.starts_with('{') && cursor.skip() == Ok(());
     is_object.then_some(cursor.position())
 }
 
-/// The same for an object that has no member of its own whose name `declines` answers to; `None`
-/// also for one with a name that has escapes.
-pub fn object_len_without(declines: impl Fn(&str) -> bool, text: &str) -> Option<usize> {
-    let mut cursor = Cursor::new(text, &mut []);
+/// The same for an object on one line that has no member of its own whose name `declines` answers
+/// to; `None` also for one with a name that has escapes.
+pub fn object_len_without(declines: impl Fn(&str) -> bool, line: &str) -> Option<usize> {
+    let mut cursor = Cursor::new(line, LineBreaks::End, &mut []);
     let walked = cursor.members(|cursor, name| {
         if declines(name) {
             return Err(Refused);
         }
         cursor.skip()
     });
-    let is_object = text.starts_with('{') && walked == Ok(true);
+    let is_object = line.starts_with('{') && walked == Ok(true);
     is_object.then_some(cursor.position())
 }
 
@@ -311,14 +311,14 @@ mod tests {
                 continue;
             };
             for tail in ["", "\n", ",", "}", "]", "\"", "{", "x"] {
-                let len = object_len(&format!("{text}{tail}"));
+                let len = object_len(&format!("{text}{tail}"), LineBreaks::Blank);
                 if verdict == Ok(()) {
                     let expected = expected_len(text.as_bytes(), verdict);
                     assert_eq!(len, expected, "{name} before {tail:?}");
                 }
             }
             assert!(
-                verdict == Ok(()) || object_len(text) != Some(text.len()),
+                verdict == Ok(()) || object_len(text, LineBreaks::Blank) != Some(text.len()),
                 "{name}"
             );
         }
@@ -352,7 +352,7 @@ mod tests {
         for (depth, is_one) in [(127, true), (128, true), (129, false)] {
             let text = nested(&[OBJECT, ARRAY], depth);
             let expected = is_one.then_some(text.len());
-            assert_eq!(object_len(&text), expected);
+            assert_eq!(object_len(&text, LineBreaks::Blank), expected);
             assert_eq!(object_len_without(|_| false, &text), expected);
         }
     }
@@ -402,7 +402,7 @@ mod tests {
         ) {
             let object = object.trim();
             let text = format!("{object}{tail}");
-            prop_assert_eq!(object_len(&text), Some(object.len()));
+            prop_assert_eq!(object_len(&text, LineBreaks::Blank), Some(object.len()));
             let len = object_len_without(|_| false, &text);
             prop_assert!(len.is_none_or(|len| len == object.len()));
         }
@@ -412,7 +412,7 @@ mod tests {
             text in damaged((object(), blank()).prop_map(|(object, blank)| object.print(blank))),
         ) {
             if let Ok(text) = str::from_utf8(&text)
-                && let Some(len) = object_len(text)
+                && let Some(len) = object_len(text, LineBreaks::Blank)
             {
                 prop_assert_eq!(plain_check(&text.as_bytes()[..len]), Ok(()));
             }

@@ -41,7 +41,7 @@ pub(super) fn event<'a>(record: &mut Cursor<'a>, event: &mut Event<'a>) -> Read<
             "vpcEndpointId" => event.vpc_endpoint_id = value.text()?,
             "tlsDetails" => {
                 event.client_provided_host_header =
-                    member(value, "clientProvidedHostHeader", Cursor::text)?
+                    member(value, "clientProvidedHostHeader", Cursor::text)?;
             }
             "sessionCredentialFromConsole" => {
                 event.session_credential_from_console = bool_or_word(value)? == Some(true);

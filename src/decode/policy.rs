@@ -13,7 +13,7 @@
 
 use std::collections::HashMap;
 
-use super::cursor::{Cursor, Refused};
+use super::cursor::{Cursor, LineBreaks, Refused};
 use crate::event::Policy;
 
 /// The principal that means everyone.
@@ -22,7 +22,7 @@ const ANYONE: &str = "*";
 /// Reads the policy in `json`. `scratch` is as long as it.
 pub(super) fn decode(json: &str, scratch: &mut [u8]) -> Policy {
     // What it lends to the principals ends here, with the principals themselves.
-    let mut cursor = Cursor::new(json, scratch);
+    let mut cursor = Cursor::new(json, LineBreaks::Blank, scratch);
     match policy(&mut cursor) {
         Ok(Some(principals)) if cursor.peek().is_none() => Policy::Allows(principals),
         _ => Policy::Unreadable,

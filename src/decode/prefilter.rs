@@ -18,7 +18,7 @@ use std::ops::Range;
 use std::sync::LazyLock;
 
 use memchr::memchr2;
-use memchr::memmem::{FindIter, Finder};
+use memchr::memmem::Finder;
 
 const NAME: &str = "cloudhsm";
 const ESCAPE: &str = "\\u";
@@ -66,32 +66,30 @@ impl<'a> Prefilter<'a> {
 
 /// The places of one needle, found as far as they were asked for.
 struct Hits<'a> {
-    /// Leaves out overlapping places; neither needle can overlap itself.
-    finds: FindIter<'a, 'static>,
-    needle_len: usize,
+    finder: &'static Finder<'static>,
+    bytes: &'a [u8],
     /// The first place that is not before the records asked about; `None` when there is none.
     next: Option<usize>,
 }
 
 impl<'a> Hits<'a> {
     fn new(finder: &'static Finder<'static>, bytes: &'a [u8]) -> Self {
-        let mut finds = finder.find_iter(bytes);
-        let next = finds.next();
         Self {
-            finds,
-            needle_len: finder.needle().len(),
-            next,
+            finder,
+            bytes,
+            next: finder.find(bytes),
         }
     }
 
     fn any_within(&mut self, record: &Range<usize>) -> bool {
         self.first_from(record.start)
-            .is_some_and(|hit| hit + self.needle_len <= record.end)
+            .is_some_and(|hit| hit + self.finder.needle().len() <= record.end)
     }
 
     fn first_from(&mut self, start: usize) -> Option<usize> {
-        while self.next.is_some_and(|hit| hit < start) {
-            self.next = self.finds.next();
+        if self.next.is_some_and(|hit| hit < start) {
+            let rest = self.bytes.get(start..).unwrap_or_default();
+            self.next = self.finder.find(rest).map(|hit| start + hit);
         }
         self.next
     }

@@ -25,7 +25,7 @@ use super::opener::Opener;
 use super::output::{Lines, Output};
 use crate::config::Validate;
 use crate::decode::EventDecoder;
-use crate::decode::grammar::{self, Defect};
+use crate::decode::grammar::{self, Defect, LineBreaks};
 use crate::decode::prefilter::Prefilter;
 use crate::encode::reject::Detail;
 use crate::enrich::enrich;
@@ -174,7 +174,7 @@ impl<'a> Run<'a> {
             return self.take_decoded(start, text, false, is_line);
         }
         let len = if is_event {
-            grammar::object_len(text)?
+            grammar::object_len(text, LineBreaks::End)?
         } else {
             let declined = |name: &str| may_name_records(name) || envelope::may_name(name);
             grammar::object_len_without(declined, text)?
@@ -252,7 +252,7 @@ impl<'a> Run<'a> {
         }
         if self.limits.validate == Validate::All || spans_lines {
             let text = self.text_at(range.start, frame);
-            let len = text.and_then(grammar::object_len);
+            let len = text.and_then(|text| grammar::object_len(text, line_breaks(spans_lines)));
             if !len.is_some_and(is_frame) {
                 grammar::check(frame).map_err(|defect| of_defect(defect, frame))?;
             }
@@ -273,7 +273,11 @@ impl<'a> Run<'a> {
         is_whole: impl Fn(usize) -> bool,
     ) -> Option<usize> {
         let mut event = Event::default();
-        let len = self.decoder.decode_front(text, &mut event).ok()?;
+        let line_breaks = line_breaks(spans_lines);
+        let len = self
+            .decoder
+            .decode_front(text, line_breaks, &mut event)
+            .ok()?;
         if !is_whole(len) {
             return None;
         }
@@ -318,6 +322,15 @@ impl<'a> Run<'a> {
             (Err(defect), _) => of_defect(defect, raw),
             (Ok(()), None) => of_defect(Defect::NotAnObject, raw),
         }
+    }
+}
+
+/// What a line break may be in a record that spans lines, or does not.
+const fn line_breaks(spans_lines: bool) -> LineBreaks {
+    if spans_lines {
+        LineBreaks::Blank
+    } else {
+        LineBreaks::End
     }
 }
 
