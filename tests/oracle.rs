@@ -16,12 +16,26 @@ use hsmtrail::schema;
 use serde_json::Value;
 
 /// Another seed for each form, so that together they see more records.
-const FORMS: [(&str, &str); 5] = [
+const FORMS: [(&str, &str); 19] = [
     ("ndjson", "101"),
     ("records", "102"),
     ("pretty", "103"),
     ("array", "104"),
     ("concat", "105"),
+    ("lookup", "106"),
+    ("query", "107"),
+    ("logs", "108"),
+    ("subscription", "109"),
+    ("function", "110"),
+    ("bridge", "111"),
+    ("lake", "112"),
+    ("vector", "113"),
+    ("vector-files", "114"),
+    ("fluent-bit", "115"),
+    ("splunk", "116"),
+    ("elastic", "117"),
+    ("sns", "118"),
+    ("sqs", "119"),
 ];
 
 #[test]

@@ -16,6 +16,8 @@
 //!
 //! Cost: each byte is unescaped and framed once a level.
 
+use std::borrow::Cow;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
@@ -223,7 +225,39 @@ impl Opener {
 
 /// Whether a value, which need not be an object, passes the grammar check.
 pub(super) fn is_json(value: &[u8]) -> bool {
-    matches!(grammar::check(value), Ok(()) | Err(Defect::NotAnObject))
+    matches!(check_around(value), Ok(()) | Err(Defect::NotAnObject))
+}
+
+/// Checks a record whose inside is checked by itself: that may be as deep as any record, however
+/// deep it stands in this one.
+///
+/// # Errors
+///
+/// What the grammar check says.
+pub(super) fn check_around(record: &[u8]) -> Result<(), Defect> {
+    match grammar::check(record) {
+        Err(Defect::TooDeep) => grammar::check(&hollow(record)).map_err(|_| Defect::TooDeep),
+        checked => checked,
+    }
+}
+
+/// A record without what is in the objects that it holds.
+fn hollow(record: &[u8]) -> Vec<u8> {
+    let Content::Texts(texts) = Content::of(record) else {
+        return record.to_vec();
+    };
+    let mut hollow = Vec::new();
+    let mut at = 0;
+    for text in texts {
+        if let Inside::Text(Cow::Borrowed(object)) = text {
+            let start = object.as_ptr().addr() - record.as_ptr().addr();
+            hollow.extend_from_slice(record.get(at..start).unwrap_or_default());
+            hollow.extend_from_slice(b"{}");
+            at = start + object.len();
+        }
+    }
+    hollow.extend_from_slice(record.get(at..).unwrap_or_default());
+    hollow
 }
 
 /// What became of a text.

@@ -21,9 +21,9 @@ mod opened;
 use std::ops::Range;
 
 use super::Limits;
-use super::opener::Opener;
+use super::opener::{Opener, check_around};
 use super::output::{Lines, Output};
-use crate::config::Validate;
+use crate::config::{Envelope, Validate};
 use crate::decode::EventDecoder;
 use crate::decode::grammar::{self, Defect, LineBreaks};
 use crate::decode::prefilter::Prefilter;
@@ -235,7 +235,11 @@ impl<'a> Run<'a> {
     fn take_object(&mut self, range: Range<usize>, spans_lines: bool) -> Result<Flow, Rejected> {
         let frame = self.bytes.get(range.clone()).unwrap_or_default();
         if let Some(opened) = self.opened(frame) {
-            grammar::check(frame).map_err(|defect| of_defect(defect, frame))?;
+            let check = match self.limits.envelope {
+                Envelope::Unwrap => check_around,
+                Envelope::Keep => grammar::check,
+            };
+            check(frame).map_err(|defect| of_defect(defect, frame))?;
             return self.take_opened(range, spans_lines, opened);
         }
         let is_frame = |len| len == frame.len();

@@ -39,6 +39,40 @@ fn nested_up_to_the_limit() {
     check_unchanged(&[&objects], &[]);
 }
 
+/// An event may be as deep as outside, in whatever it stands.
+#[test]
+fn depth_counts_from_the_events_own_brace() {
+    let event = |depth: usize| {
+        let (open, close) = ("[".repeat(depth - 1), "]".repeat(depth - 1));
+        format!(r#"{{"eventVersion":"1.08","a":{open}{close}}}"#)
+    };
+    let (fits, deep) = (event(128), event(129));
+    for around in [
+        |event: &str| format!(r#"{{"id":"1","detail":{event},"x":[]}}"#),
+        |event: &str| format!(r#"{{"event":{event},"x":{{"y":[]}}}}"#),
+        |event: &str| format!(r#"{{"message":{}}}"#, string(event)),
+        |event: &str| format!(r#"{{"Events":[{{"CloudTrailEvent":{}}}]}}"#, string(event)),
+        |event: &str| format!(r#"{{"detail":{{"body":{{"Records":[{event}]}}}}}}"#),
+        |event: &str| {
+            format!(
+                r#"{{"body":{}}}"#,
+                string(&format!(r#"{{"detail":{event}}}"#))
+            )
+        },
+    ] {
+        assert_eq!(run(&around(&fits), UNWRAP).lines(), [&*fits]);
+        let done = run(&around(&deep), UNWRAP);
+        assert_eq!(done.rejects[0].0, RejectReason::TooDeep);
+        assert_eq!(done.rejects[0].4, deep);
+        // What is around it counts as well.
+        let done = run(
+            &format!(r#"{{"a":{},"detail":{fits}}}"#, event(128)),
+            UNWRAP,
+        );
+        assert_eq!(done.rejects[0].0, RejectReason::TooDeep);
+    }
+}
+
 #[test]
 fn compressed_once_only() {
     let once = awslogs(&cloudhsm(1));
