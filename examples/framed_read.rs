@@ -30,6 +30,7 @@ const LIMITS: Limits = Limits {
     envelope: Envelope::Unwrap,
     max_record_bytes: 1 << 20,
     stop_at_reject: false,
+    keys: false,
 };
 
 fn main() -> Result<(), Box<dyn Error>> {

@@ -22,7 +22,9 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::config::value::{self, Kind, Unaccepted};
-use crate::config::{Envelope, InputForm, LogFormat, LogLevel, OnReject, Select, Validate};
+use crate::config::{
+    DedupWindow, Envelope, InputForm, LogFormat, LogLevel, OnReject, Select, Validate,
+};
 
 /// Everything that can stand on the command line.
 #[derive(Debug, Default, Clone, PartialEq, Eq, Parser)]
@@ -115,6 +117,59 @@ pub struct Options {
         help_heading = "Output"
     )]
     pub rejects: Option<PathBuf>,
+
+    /// Leave out events that came before, by eventID [default: 0]
+    ///
+    /// N is over how many of the last events, not counting repeats, or over how much of the events'
+    /// own time; 0 is off. Without a value it is 1000000, which takes about 40 MB.
+    #[arg(
+        long,
+        value_name = "N|DURATION",
+        value_parser = by(value::DEDUP_WINDOW),
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "1000000",
+        help_heading = "Order and repeats"
+    )]
+    pub dedup: Option<DedupWindow>,
+
+    /// Pass repeats on, with "duplicate":true in cloudhsm [default: false]
+    ///
+    /// They are counted as duplicates all the same. A repeat that is not CloudHSM's has no such
+    /// object and passes as it is.
+    #[arg(
+        long,
+        value_name = "BOOL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true",
+        hide_possible_values = true,
+        help_heading = "Order and repeats"
+    )]
+    pub dedup_mark: Option<bool>,
+
+    /// Hold events this long to pass them in order of eventTime; 0 is off [default: 0]
+    ///
+    /// The time is the events' own, so when the input pauses, what is held waits. What is late
+    /// passes at once, as does what has no time.
+    #[arg(
+        long,
+        value_name = "DURATION",
+        value_parser = by(value::EVENT_TIME_SPAN),
+        help_heading = "Order and repeats"
+    )]
+    pub reorder: Option<Duration>,
+
+    /// Hold no more events than this for --reorder [default: 100000]
+    ///
+    /// An event of more than 4 KiB counts as several, one for each 4 KiB.
+    #[arg(
+        long,
+        value_name = "N",
+        value_parser = by(value::HELD_EVENTS),
+        help_heading = "Order and repeats"
+    )]
+    pub reorder_records: Option<NonZeroUsize>,
 
     /// Worker threads; the output is the same for any number [default: one a core]
     #[arg(long, value_name = "N", value_parser = by(value::THREADS), help_heading = "Speed")]
@@ -338,6 +393,33 @@ mod tests {
         }
     }
 
+    /// A value after a blank is a file.
+    #[test]
+    fn repeats_are_found_with_or_without_a_number() {
+        let events = |events| Some(DedupWindow::Events(events));
+        for (words, dedup, mark, files) in [
+            (&["--dedup"][..], events(1_000_000), None, 0),
+            (&["--dedup", "20"], events(1_000_000), None, 1),
+            (&["--dedup=20"], events(20), None, 0),
+            (&["--dedup=0"], events(0), None, 0),
+            (
+                &["--dedup=24h", "--dedup-mark"],
+                Some(DedupWindow::Time(Duration::from_hours(24))),
+                Some(true),
+                0,
+            ),
+            (&["--dedup-mark=false", "a"], None, Some(false), 1),
+        ] {
+            let args = parse(words).unwrap();
+            let given = (
+                args.options.dedup,
+                args.options.dedup_mark,
+                args.files.len(),
+            );
+            assert_eq!(given, (dedup, mark, files), "{words:?}");
+        }
+    }
+
     #[test]
     fn mistakes_are_usage_errors_that_say_what_is_meant() {
         for (words, told) in [
@@ -359,6 +441,13 @@ mod tests {
                 "it takes an address to listen on",
             ),
             (&["--metrics-file", "m.txt"], "ends in `.prom`"),
+            (&["--dedup=all"], "it takes a number of events from 0"),
+            (&["--reorder", "5"], "it takes a duration from 0 to 8760h"),
+            (&["--reorder=9000h"], "it takes a duration from 0 to 8760h"),
+            (
+                &["--reorder-records", "0"],
+                "it takes a whole number from 1",
+            ),
             (&["--rejects", "-"], "it takes the path of a file"),
             (&["--select", "some"], "all, cloudhsm"),
             (&["--output", ""], "--output"),

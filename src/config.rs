@@ -46,6 +46,14 @@ pub struct Config {
     pub on_reject: OnReject,
     /// Where rejects go instead of the output; never together with [`OnReject::Drop`].
     pub rejects: Option<PathBuf>,
+    /// Over which events repeats are found.
+    pub dedup: DedupWindow,
+    /// A repeat is passed on, marked when it is CloudHSM's, instead of being dropped.
+    pub dedup_mark: bool,
+    /// How long events are held for the order of their time, in that time; 0 for not at all.
+    pub reorder: Duration,
+    /// How many events are held for it at most.
+    pub reorder_records: NonZeroUsize,
     /// The longest record that is no reject, in bytes; from 1 KiB to 1 GiB.
     pub max_record_bytes: usize,
     /// How many threads decode and enrich; at most 1024.
@@ -126,6 +134,21 @@ pub enum OnReject {
     Drop,
     /// Keep it, then end with exit status 1
     Stop,
+}
+
+/// `--dedup`: over which events repeats are found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DedupWindow {
+    /// The last so many events that were no repeats; 0 for none, which turns it off
+    Events(u32),
+    /// Those that are older by no more than this
+    Time(Duration),
+}
+
+impl Default for DedupWindow {
+    fn default() -> Self {
+        Self::Events(0)
+    }
 }
 
 /// `--log-level`: which messages are printed.
@@ -235,6 +258,10 @@ impl Default for Config {
             input: InputForm::default(),
             on_reject: OnReject::default(),
             rejects: None,
+            dedup: DedupWindow::default(),
+            dedup_mark: false,
+            reorder: Duration::ZERO,
+            reorder_records: const { NonZeroUsize::MIN.saturating_add(99_999) },
             max_record_bytes: 1 << 20,
             workers: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
             flush_interval: Duration::from_millis(100),
@@ -293,6 +320,10 @@ impl Config {
             input: options.input.unwrap_or(default.input),
             on_reject: options.on_reject.unwrap_or(default.on_reject),
             rejects: options.rejects,
+            dedup: options.dedup.unwrap_or(default.dedup),
+            dedup_mark: options.dedup_mark.unwrap_or(default.dedup_mark),
+            reorder: options.reorder.unwrap_or(default.reorder),
+            reorder_records: options.reorder_records.unwrap_or(default.reorder_records),
             max_record_bytes: options.max_record_bytes.unwrap_or(default.max_record_bytes),
             workers: options.workers.unwrap_or(default.workers),
             flush_interval: options.flush_interval.unwrap_or(default.flush_interval),

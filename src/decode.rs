@@ -17,6 +17,7 @@
 
 pub(crate) mod cursor;
 pub mod grammar;
+pub mod key;
 mod members;
 mod policy;
 pub mod prefilter;

@@ -69,6 +69,16 @@ pub fn splice_objects(objects: &[u8], several: bool, out: &mut Vec<u8>) {
     }
 }
 
+/// Puts the member `duplicate` into the `cloudhsm` object of the line at the end of `out`.
+///
+/// The line is one that [`splice`] made, with its line break: it ends with the braces of the
+/// object and of the record.
+pub fn mark_duplicate(out: &mut Vec<u8>) {
+    debug_assert!(out.ends_with(b"}}\n"), "the line of an enriched record");
+    out.truncate(out.len().saturating_sub(3));
+    out.extend_from_slice(b",\"duplicate\":true}}\n");
+}
+
 fn cloudhsm(enrichment: &Enrichment<'_>, out: &mut Vec<u8>) {
     number(r#","version":"#, Some(1), out);
     call(&enrichment.call, out);

@@ -20,6 +20,7 @@
 //! - [`event`]: what CloudTrail said about one event, borrowed from the record.
 //! - [`enrich`]: what that means for CloudHSM: operation, outcome, actor, origin, resource, severity.
 //! - [`encode`]: copies a record as one line, puts the `cloudhsm` object in, wraps a reject.
+//! - [`order`]: finds repeated events and puts events in order of time, when that is wanted.
 //! - [`sink`]: where the lines go, whole ones only.
 //!
 //! Around it:
@@ -91,6 +92,8 @@ pub mod event;
 pub mod enrich;
 
 pub mod encode;
+
+pub mod order;
 
 pub mod sink;
 

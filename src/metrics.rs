@@ -55,6 +55,7 @@ pub const METRICS: &[Metric] = &[
     RECORDS,
     REJECTED_RECORDS,
     NOTICES,
+    LATE_EVENTS,
     CLOUDHSM_EVENTS,
     SEVERITY_EVENTS,
     ACTOR_EVENTS,
@@ -107,6 +108,12 @@ const NOTICES: Metric = Metric {
     kind: Kind::Counter,
     help: "Messages of AWS about events, without any, that passed or were filtered, by kind.",
     labels: &["kind"],
+};
+const LATE_EVENTS: Metric = Metric {
+    name: "hsmtrail_late_events_total",
+    kind: Kind::Counter,
+    help: "Events that came too late to be put in order of time, and were written at once.",
+    labels: &[],
 };
 const CLOUDHSM_EVENTS: Metric = Metric {
     name: "hsmtrail_cloudhsm_events_total",

@@ -9,15 +9,17 @@
 //! Invariants: **Output order is input order**: the reader deals batches out in turn and the
 //! writer collects in the same turn. **Memory is bounded**: each channel holds `IN_FLIGHT`
 //! batches, and a full channel makes its sender wait, back to the source. **A complete record is
-//! passed on at the latest when the input has paused for the flush interval.** On a stop, what was
-//! read is written, and the unfinished record is left out.
+//! passed on at the latest when the input has paused for the flush interval**, unless the user wants
+//! events in order of time. On a stop, what was read is written, and the unfinished record is left out.
 //!
 //! Not here: signals and the metrics endpoint (`supervisor`), exit statuses (`main`); what happens
-//! to one batch ([`worker`]), how outputs and rejects are written (`writer`).
+//! to one batch ([`worker`]), how outputs and rejects are written (`writer`), repeats
+//! and order of time ([`arranger`]).
 //!
 //! Failure: [`Error`] when nothing can be written any more; a source that fails is logged and
 //! counted in the [`Summary`], and the next one goes on.
 
+pub mod arranger;
 mod opener;
 pub mod output;
 mod reader;
@@ -34,7 +36,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::{Builder, Scope, ScopedJoinHandle, scope};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use crate::config::{Config, Envelope, OnReject, Select, Validate};
+use crate::config::{Config, DedupWindow, Envelope, OnReject, Select, Validate};
 use crate::framing::Batch;
 use crate::metrics::Metrics;
 use crate::sink::SinkError;
@@ -61,6 +63,8 @@ pub struct Limits {
     pub max_record_bytes: usize,
     /// The run ends with the first reject.
     pub stop_at_reject: bool,
+    /// What tells repeats and what puts events in order is read from each record.
+    pub keys: bool,
 }
 
 /// Why a run ended before its input.
@@ -161,6 +165,7 @@ fn start_worker<'scope>(
         envelope: config.envelope,
         max_record_bytes: config.max_record_bytes,
         stop_at_reject: config.on_reject == OnReject::Stop,
+        keys: config.dedup != DedupWindow::Events(0) || !config.reorder.is_zero(),
     };
     let (jobs, todo) = sync_channel(IN_FLIGHT);
     let (done, outputs) = sync_channel(IN_FLIGHT);

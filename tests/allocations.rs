@@ -8,6 +8,7 @@ use bytes::BytesMut;
 use hsmtrail::config::{Envelope, Select, Validate};
 use hsmtrail::decode::EventDecoder;
 use hsmtrail::decode::grammar;
+use hsmtrail::decode::key::KeyReader;
 use hsmtrail::decode::prefilter::Prefilter;
 use hsmtrail::framing::{Batch, BatchContent, InputForm, RecordDecoder};
 use hsmtrail::metrics::RecordOutcome;
@@ -106,6 +107,7 @@ fn of_worker(case: Case, records: usize) -> u64 {
         envelope: Envelope::Unwrap,
         max_record_bytes: 1 << 20,
         stop_at_reject: false,
+        keys: false,
     });
     let mut output = Output::default();
     let (share, form) = (case.share, case.form);
@@ -171,6 +173,21 @@ fn checking_allocates_nothing() {
         assert!(frames(&bytes).all(|frame| grammar::check(&bytes.as_bytes()[frame]) == Ok(())));
     });
     assert_eq!(allocations.count_total, 0);
+}
+
+#[test]
+fn reading_keys_allocates_for_the_longest_record_only() {
+    let mut keys = KeyReader::default();
+    for record in [RECORD, ODD] {
+        assert_eq!(keys.read(record.as_bytes()).event_id, None);
+    }
+    for record in [RECORD, ODD, "{\"eventI\\u0044\":\"\\u0069\"}"] {
+        let is_named = record.len() < ODD.len();
+        let allocations = measure(|| {
+            assert_eq!(keys.read(record.as_bytes()).event_id.is_some(), is_named);
+        });
+        assert_eq!(allocations.count_total, 0, "{record}");
+    }
 }
 
 #[test]

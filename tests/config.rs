@@ -12,8 +12,8 @@ use clap::{CommandFactory as _, Parser as _};
 use hsmtrail::cli::{Args, Options};
 use hsmtrail::config::layers::KEYS;
 use hsmtrail::config::{
-    Config, ConfigError, Envelope, Input, InputForm, LogFormat, LogLevel, OnReject, Select,
-    Validate,
+    Config, ConfigError, DedupWindow, Envelope, Input, InputForm, LogFormat, LogLevel, OnReject,
+    Select, Validate,
 };
 
 const DOCUMENTED: &str = include_str!("../config/hsmtrail.toml");
@@ -101,7 +101,7 @@ fn every_option_is_a_key_and_every_key_an_option() {
 /// A key, a value that is not its default, as TOML and as text, and what it changes.
 type Sample = (&'static str, &'static str, &'static str, fn(&mut Config));
 
-const SAMPLES: [Sample; 15] = [
+const SAMPLES: [Sample; 19] = [
     ("input", "'lines'", "lines", |config| {
         config.input = InputForm::Lines;
     }),
@@ -125,6 +125,18 @@ const SAMPLES: [Sample; 15] = [
     }),
     ("rejects", "'r'", "r", |config| {
         config.rejects = Some("r".into());
+    }),
+    ("dedup", "'24h'", "24h", |config| {
+        config.dedup = DedupWindow::Time(Duration::from_hours(24));
+    }),
+    ("dedup_mark", "true", "true", |config| {
+        config.dedup_mark = true;
+    }),
+    ("reorder", "'5m'", "5m", |config| {
+        config.reorder = Duration::from_mins(5);
+    }),
+    ("reorder_records", "7", "7", |config| {
+        config.reorder_records = NonZeroUsize::new(7).unwrap();
     }),
     ("workers", "7", "7", |config| {
         config.workers = NonZeroUsize::new(7).unwrap();

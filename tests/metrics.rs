@@ -39,13 +39,14 @@ mod http;
 mod promtool;
 
 /// The contract: every metric that starts with `hsmtrail_`, its type and its labels.
-const CONTRACT: [(&str, &str, &[&str]); 14] = [
+const CONTRACT: [(&str, &str, &[&str]); 15] = [
     ("hsmtrail_build_info", "gauge", &["version", "revision"]),
     ("hsmtrail_input_bytes_total", "counter", &[]),
     ("hsmtrail_output_bytes_total", "counter", &[]),
     ("hsmtrail_records_total", "counter", &["outcome"]),
     ("hsmtrail_rejected_records_total", "counter", &["reason"]),
     ("hsmtrail_notices_total", "counter", &["kind"]),
+    ("hsmtrail_late_events_total", "counter", &[]),
     (
         "hsmtrail_cloudhsm_events_total",
         "counter",
@@ -130,7 +131,7 @@ fn every_series_is_there_from_the_start() {
             zero(&name["hsmtrail_".len()..], &[]);
         }
     }
-    for outcome in ["enriched", "passed", "filtered", "rejected"] {
+    for outcome in ["enriched", "passed", "filtered", "rejected", "duplicate"] {
         zero("records_total", &[("outcome", outcome)]);
     }
     for reason in RejectReason::ALL.map(RejectReason::word) {
@@ -206,6 +207,8 @@ enum Record {
     Passed,
     Notice(Notice),
     Filtered,
+    Duplicate,
+    Late,
     Rejected(RejectReason),
     Enriched(Enriched),
 }
@@ -223,6 +226,8 @@ fn record() -> impl Strategy<Value = Record> {
         Just(Record::Passed),
         select(&Notice::ALL[..]).prop_map(Record::Notice),
         Just(Record::Filtered),
+        Just(Record::Duplicate),
+        Just(Record::Late),
         select(&RejectReason::ALL[..]).prop_map(Record::Rejected),
         enriched.prop_map(
             |(operation, outcome, severity, kind, credential, event_time_ms)| {
@@ -248,6 +253,11 @@ fn tally(counts: &mut Counts, records: &[Record]) {
                 counts.notice(kind);
             }
             Record::Filtered => counts.filtered(),
+            Record::Duplicate => counts.duplicate(),
+            Record::Late => {
+                counts.late();
+                counts.passed();
+            }
             Record::Rejected(reason) => counts.rejected(reason),
             Record::Enriched(event) => counts.enriched(event, NOW_MS),
         }
@@ -270,6 +280,11 @@ impl Expected {
                     "passed"
                 }
                 Record::Filtered => "filtered",
+                Record::Duplicate => "duplicate",
+                Record::Late => {
+                    expected.add("late_events_total", &[], 1.0);
+                    "passed"
+                }
                 Record::Rejected(reason) => {
                     expected.add("rejected_records_total", &[("reason", reason.word())], 1.0);
                     "rejected"

@@ -43,8 +43,10 @@ fn every_record_of_every_form_is_enriched_as_the_oracle_says() {
     if !python_is_there() {
         return;
     }
-    for (form, seed) in FORMS {
-        compare(&["--form", form, "--seed", seed, "--count", "2000"]);
+    for (at, (form, seed)) in FORMS.into_iter().enumerate() {
+        // The forms of a log file see every kind of record, the others what is around them.
+        let count = if at < 5 { "2000" } else { "300" };
+        compare(&["--form", form, "--seed", seed, "--count", count]);
     }
 }
 
@@ -72,7 +74,7 @@ fn every_object_keeps_to_the_schema() {
     let records = python(&[
         "tests/oracle/generate.py",
         "--seed",
-        "301",
+        "302",
         "--count",
         "3000",
     ])

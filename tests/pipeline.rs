@@ -34,6 +34,7 @@ const LIMITS: Limits = Limits {
     envelope: Envelope::Unwrap,
     max_record_bytes: 4096,
     stop_at_reject: false,
+    keys: false,
 };
 
 const MATCHING: Limits = Limits {
@@ -215,7 +216,7 @@ fn what_is_not_selected_is_counted_and_not_written() {
     );
     let outcome = run(input.as_bytes(), InputForm::Lines, limits);
     let of = |outcome_of: RecordOutcome| outcome.counts.records(outcome_of);
-    assert_eq!(RecordOutcome::ALL.map(of), [1, 1, 2, 0]);
+    assert_eq!(RecordOutcome::ALL.map(of), [1, 1, 2, 0, 0]);
     assert_eq!(outcome.items.len(), 2);
     assert_eq!(
         outcome.items[0],

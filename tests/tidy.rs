@@ -27,7 +27,7 @@ use hsmtrail::cli::Args;
 /// The flow is source, framing, decode, event, enrich, encode, sink: a stage names only the data
 /// that it takes, never a later stage. Data are types: a function of another stage is its
 /// machinery.
-const ROOMS: [(&str, &[&str]); 19] = [
+const ROOMS: [(&str, &[&str]); 20] = [
     ("source", &[]),
     ("envelope", &[]),
     // Whether an array of another name than `Records` holds records is seen at its elements.
@@ -36,6 +36,7 @@ const ROOMS: [(&str, &[&str]); 19] = [
     ("event", &[]),
     ("enrich", &["event"]),
     ("encode", &["enrich", "framing::RejectReason"]),
+    ("order", &[]),
     // Which regular file it is: nothing is read and written at once.
     ("sink", &["source::FileId"]),
     (
@@ -45,8 +46,8 @@ const ROOMS: [(&str, &[&str]); 19] = [
     (
         "pipeline",
         &[
-            "source", "envelope", "framing", "decode", "event", "enrich", "encode", "sink",
-            "metrics", "config",
+            "source", "envelope", "framing", "decode", "event", "enrich", "encode", "order",
+            "sink", "metrics", "config",
         ],
     ),
     (
@@ -82,7 +83,7 @@ const STAGES: [&str; 8] = [
 ];
 
 /// Each dependency and the rooms, or modules of a room, that may name it.
-const CRATES: [(&str, &[&str]); 27] = [
+const CRATES: [(&str, &[&str]); 28] = [
     ("axum", &["metrics"]),
     ("base64", &["encode::reject", "pipeline::opener"]),
     ("bytes", &["source", "framing", "pipeline"]),
@@ -90,6 +91,7 @@ const CRATES: [(&str, &[&str]); 27] = [
     ("clap_complete", &["cli"]),
     ("clap_mangen", &["cli"]),
     ("flate2", &["source::gzip"]),
+    ("hashbrown", &["order::dedup"]),
     ("hyper", &["metrics"]),
     ("hyper_util", &["metrics"]),
     ("indicatif", &["supervisor"]),
@@ -127,8 +129,9 @@ const CRATES: [(&str, &[&str]); 27] = [
 ];
 
 /// The rooms that know no file, no clock, no thread and no environment.
-const PURE: [&str; 9] = [
-    "envelope", "framing", "decode", "event", "enrich", "encode", "suggest", "schema", "explain",
+const PURE: [&str; 10] = [
+    "envelope", "framing", "decode", "event", "enrich", "encode", "order", "suggest", "schema",
+    "explain",
 ];
 
 /// What a pure room may not name, and in which module it may all the same.

@@ -41,6 +41,7 @@ impl Filter {
                 envelope: Envelope::Unwrap,
                 max_record_bytes: MAX_RECORD_BYTES,
                 stop_at_reject: false,
+                keys: false,
             }),
             output: Output::default(),
             buffer: BytesMut::with_capacity(2 * BATCH),

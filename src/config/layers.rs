@@ -21,7 +21,7 @@ use crate::cli::Options;
 use crate::suggest::nearest;
 
 /// The keys of the config file: every option but `config` itself.
-pub const KEYS: [&str; 15] = [
+pub const KEYS: [&str; 19] = [
     "input",
     "max_record_bytes",
     "validate",
@@ -30,6 +30,10 @@ pub const KEYS: [&str; 15] = [
     "select",
     "on_reject",
     "rejects",
+    "dedup",
+    "dedup_mark",
+    "reorder",
+    "reorder_records",
     "workers",
     "flush_interval",
     "metrics_listen",
@@ -138,6 +142,10 @@ fn set(options: &mut Options, key: &str, spelling: &Spelling<'_>) -> Result<bool
         "select" => keep(&mut options.select, &Kind::choice(), spelling),
         "on_reject" => keep(&mut options.on_reject, &Kind::choice(), spelling),
         "rejects" => keep(&mut options.rejects, &value::REAL_FILE, spelling),
+        "dedup" => keep(&mut options.dedup, &value::DEDUP_WINDOW, spelling),
+        "dedup_mark" => keep(&mut options.dedup_mark, &value::SWITCH, spelling),
+        "reorder" => keep(&mut options.reorder, &value::EVENT_TIME_SPAN, spelling),
+        "reorder_records" => keep(&mut options.reorder_records, &value::HELD_EVENTS, spelling),
         "workers" => keep(&mut options.workers, &value::THREADS, spelling),
         "flush_interval" => keep(&mut options.flush_interval, &value::INTERVAL, spelling),
         "metrics_listen" => keep(&mut options.metrics_listen, &value::LISTEN, spelling),

@@ -18,6 +18,8 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 
+use super::DedupWindow;
+
 /// How the values of an option are written.
 #[derive(Clone)]
 pub struct Kind<T> {
@@ -157,15 +159,43 @@ pub const INTERVAL: Kind<Duration> = Kind::new(
     |text| duration(text).filter(|interval| *interval <= Duration::from_hours(1)),
 );
 
+/// Over which events repeats are found.
+///
+/// Bounded, because memory grows with the number: a hundred million take 4 GB.
+pub const DEDUP_WINDOW: Kind<DedupWindow> = Kind::new(
+    "a number of events from 0 to 100000000, or a duration up to 8760h: a whole number with a \
+     unit, such as 30m or 24h",
+    Form::Any,
+    |text| match digits(text) {
+        Some(events) => u32::try_from(events)
+            .ok()
+            .filter(|events| *events <= 100_000_000)
+            .map(DedupWindow::Events),
+        None => event_time_span(text).map(DedupWindow::Time),
+    },
+);
+
+/// How long an event is held in the events' own time.
+pub const EVENT_TIME_SPAN: Kind<Duration> = Kind::new(
+    "a duration from 0 to 8760h: a whole number with a unit, such as 90s, 15m or 2h, or 0",
+    Form::Any,
+    event_time_span,
+);
+
+/// How many events are held at most.
+///
+/// Bounded, because memory grows with the number: a million may take 4 GB.
+pub const HELD_EVENTS: Kind<NonZeroUsize> =
+    Kind::new("a whole number from 1 to 10000000", Form::Bare, |text| {
+        number(text, 10_000_000)
+    });
+
 /// A number of threads.
 ///
 /// Bounded, because memory grows with each and more than there are cores gains nothing.
 pub const THREADS: Kind<NonZeroUsize> =
     Kind::new("a whole number from 1 to 1024", Form::Bare, |text| {
-        digits(text)
-            .and_then(|count| usize::try_from(count).ok())
-            .filter(|count| *count <= 1024)
-            .and_then(NonZeroUsize::new)
+        number(text, 1024)
     });
 
 /// An address to listen on.
@@ -214,6 +244,18 @@ fn duration(text: &str) -> Option<Duration> {
         return Some(Duration::ZERO);
     }
     quantity(text, &UNITS).map(Duration::from_millis)
+}
+
+/// Bounded, so that no arithmetic with it overflows.
+fn event_time_span(text: &str) -> Option<Duration> {
+    duration(text).filter(|span| *span <= Duration::from_hours(8760))
+}
+
+fn number(text: &str, most: usize) -> Option<NonZeroUsize> {
+    digits(text)
+        .and_then(|count| usize::try_from(count).ok())
+        .filter(|count| *count <= most)
+        .and_then(NonZeroUsize::new)
 }
 
 /// A whole number and its unit, in the smallest unit.
@@ -305,6 +347,46 @@ mod tests {
             let expected = milliseconds.map(Duration::from_millis);
             assert_eq!(INTERVAL.read(text).ok(), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn windows_of_repeats() {
+        let time = |seconds| Some(DedupWindow::Time(Duration::from_secs(seconds)));
+        for (text, window) in [
+            ("0", Some(DedupWindow::Events(0))),
+            ("1", Some(DedupWindow::Events(1))),
+            ("100000000", Some(DedupWindow::Events(100_000_000))),
+            ("100000001", None),
+            ("99999999999999999999", None),
+            ("24h", time(86_400)),
+            ("8760h", time(31_536_000)),
+            ("8761h", None),
+            ("0s", time(0)),
+            ("", None),
+            ("-1", None),
+            ("1e6", None),
+            ("true", None),
+        ] {
+            assert_eq!(DEDUP_WINDOW.read(text).ok(), window, "{text}");
+        }
+    }
+
+    #[test]
+    fn spans_and_numbers_of_held_events() {
+        for (text, seconds) in [
+            ("0", Some(0)),
+            ("15m", Some(900)),
+            ("8761h", None),
+            ("5", None),
+        ] {
+            let expected = seconds.map(Duration::from_secs);
+            assert_eq!(EVENT_TIME_SPAN.read(text).ok(), expected, "{text}");
+        }
+        for (text, count) in [("1", Some(1)), ("10000000", Some(10_000_000)), ("0", None)] {
+            let expected = count.and_then(NonZeroUsize::new);
+            assert_eq!(HELD_EVENTS.read(text).ok(), expected, "{text}");
+        }
+        assert!(HELD_EVENTS.read("10000001").is_err());
     }
 
     #[test]

@@ -33,11 +33,19 @@ pub enum RecordOutcome {
     Filtered,
     /// Not a JSON object within the limits.
     Rejected,
+    /// A repeat of an earlier event, left out or, when the user wants it, written with a mark.
+    Duplicate,
 }
 
 impl RecordOutcome {
     /// Every outcome, in order of its number.
-    pub const ALL: [Self; 4] = [Self::Enriched, Self::Passed, Self::Filtered, Self::Rejected];
+    pub const ALL: [Self; 5] = [
+        Self::Enriched,
+        Self::Passed,
+        Self::Filtered,
+        Self::Rejected,
+        Self::Duplicate,
+    ];
 
     /// The word in the metrics.
     pub const fn word(self) -> &'static str {
@@ -46,6 +54,7 @@ impl RecordOutcome {
             Self::Passed => "passed",
             Self::Filtered => "filtered",
             Self::Rejected => "rejected",
+            Self::Duplicate => "duplicate",
         }
     }
 }
@@ -73,6 +82,7 @@ pub struct Counts {
     pub(super) records: [u64; RecordOutcome::ALL.len()],
     pub(super) rejects: [u64; RejectReason::ALL.len()],
     pub(super) notices: [u64; Notice::ALL.len()],
+    pub(super) late: u64,
     pub(super) events: [[u64; Outcome::ALL.len()]; LABELS.len()],
     pub(super) severities: [u64; Severity::ALL.len()],
     pub(super) actors: [[u64; Credential::ALL.len()]; ActorKind::ALL.len()],
@@ -93,6 +103,7 @@ impl Counts {
             records: [0; RecordOutcome::ALL.len()],
             rejects: [0; RejectReason::ALL.len()],
             notices: [0; Notice::ALL.len()],
+            late: 0,
             events: [[0; Outcome::ALL.len()]; LABELS.len()],
             severities: [0; Severity::ALL.len()],
             actors: [[0; Credential::ALL.len()]; ActorKind::ALL.len()],
@@ -120,6 +131,16 @@ impl Counts {
     /// Counts a notice among the records that passed or were filtered.
     pub const fn notice(&mut self, kind: Notice) {
         self.notices[kind as usize] += 1;
+    }
+
+    /// Counts a repeat of an earlier event.
+    pub const fn duplicate(&mut self) {
+        self.records[RecordOutcome::Duplicate as usize] += 1;
+    }
+
+    /// Counts an event that came too late to be put in order, besides as what it became.
+    pub const fn late(&mut self) {
+        self.late += 1;
     }
 
     /// Counts an enriched event; `now_ms` is the time of enrichment in milliseconds since the
@@ -160,6 +181,7 @@ impl Counts {
         add(&mut self.records, &other.records);
         add(&mut self.rejects, &other.rejects);
         add(&mut self.notices, &other.notices);
+        self.late += other.late;
         add(self.events.as_flattened_mut(), other.events.as_flattened());
         add(&mut self.severities, &other.severities);
         add(self.actors.as_flattened_mut(), other.actors.as_flattened());
@@ -184,6 +206,11 @@ impl Counts {
     /// Notices of that kind.
     pub const fn notices(&self, kind: Notice) -> u64 {
         self.notices[kind as usize]
+    }
+
+    /// Events that came too late to be put in order.
+    pub const fn late_events(&self) -> u64 {
+        self.late
     }
 
     /// Enriched events of that severity.

@@ -33,6 +33,7 @@ pub(super) struct Handles {
     records: [Counter; RecordOutcome::ALL.len()],
     rejects: [Counter; RejectReason::ALL.len()],
     notices: [Counter; Notice::ALL.len()],
+    late: Counter,
     events: [[Counter; Outcome::ALL.len()]; LABELS.len()],
     severities: [Counter; Severity::ALL.len()],
     actors: [[Counter; Credential::ALL.len()]; ActorKind::ALL.len()],
@@ -53,6 +54,7 @@ impl Handles {
             rejects: RejectReason::ALL
                 .map(|reason| counter(super::REJECTED_RECORDS, &[reason.word()])),
             notices: Notice::ALL.map(|kind| counter(super::NOTICES, &[kind.word()])),
+            late: counter(super::LATE_EVENTS, &[]),
             events: LABELS.map(|operation| {
                 Outcome::ALL
                     .map(|outcome| counter(super::CLOUDHSM_EVENTS, &[operation, outcome.word()]))
@@ -74,6 +76,7 @@ impl Handles {
         add(&self.records, &counts.records);
         add(&self.rejects, &counts.rejects);
         add(&self.notices, &counts.notices);
+        self.late.increment(counts.late);
         add(self.events.as_flattened(), counts.events.as_flattened());
         add(&self.severities, &counts.severities);
         add(self.actors.as_flattened(), counts.actors.as_flattened());

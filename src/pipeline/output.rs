@@ -4,17 +4,21 @@
 //! [`Output`], which the writer takes.
 //!
 //! Invariants: **Lines are in the order in which they were put.** Every record that is put is
-//! counted.
+//! counted, or has a [`Place`] and is counted when it leaves.
 //!
-//! Not here: what is to become of a record (`worker`), the lines of rejects (`encode::reject`).
+//! Not here: what is to become of a record (`worker`), the lines of rejects (`encode::reject`),
+//! what a place is for (`arranger`).
 //!
 //! Failure: none.
 //!
 //! Cost: a run of records that stand in the batch as they are to be written is one copy.
 
+use std::collections::VecDeque;
 use std::ops::Range;
 
+use super::arranger::{Arrival, Fate, Place};
 use crate::config::Select;
+use crate::decode::key::KeyReader;
 use crate::encode::reject::Detail;
 use crate::encode::{copy, splice, splice_objects};
 use crate::enrich::{Enrichment, operation};
@@ -31,7 +35,10 @@ pub struct Output {
     /// The bytes of all rejects, one after the other: an allocation for each would take many times
     /// the memory of a batch of nothing but short ones.
     pub raw: Vec<u8>,
-    /// What happened.
+    /// The records whose place the writer decides, in order; those that are not here leave where
+    /// they stand. Empty unless keys are read.
+    pub places: VecDeque<Place>,
+    /// What happened to all but the places.
     pub counts: Counts,
     /// The batch is a part of a record that is too long to be held.
     pub oversize: Option<Oversize>,
@@ -66,10 +73,16 @@ pub struct Oversize {
 }
 
 impl Output {
+    /// How many records of the batch were taken so far, whatever became of them.
+    pub fn read(&self) -> u64 {
+        self.counts.read() + self.places.len() as u64
+    }
+
     pub(super) fn clear(&mut self) {
         self.lines.clear();
         self.rejects.clear();
         self.raw.clear();
+        self.places.clear();
         self.counts.clear();
         self.oversize = None;
     }
@@ -77,8 +90,20 @@ impl Output {
     /// About how much memory it holds.
     pub(super) fn held_bytes(&self) -> usize {
         let rejects = self.rejects.len() * size_of::<PendingReject>();
-        self.lines.len() + self.raw.len() + rejects
+        let places = self.places.len() * size_of::<Place>();
+        self.lines.len() + self.raw.len() + rejects + places
     }
+}
+
+/// What the events in one record gain.
+#[derive(Default)]
+pub(super) struct Held<'t> {
+    /// The `cloudhsm` objects, with commas between.
+    pub(super) objects: Vec<u8>,
+    /// What is counted of each.
+    pub(super) facts: Vec<Enriched>,
+    /// The only record inside.
+    pub(super) only_event: Option<&'t [u8]>,
 }
 
 /// What is counted of an event.
@@ -99,22 +124,36 @@ pub(super) struct Lines<'a> {
     /// Lines to pass on that stand in `bytes` as they are to be written, and are not copied yet.
     untouched: Range<usize>,
     select: Select,
+    /// Reads what decides a record's place; none when no record has one.
+    keys: Option<&'a mut KeyReader>,
     output: &'a mut Output,
 }
 
 impl<'a> Lines<'a> {
     /// Nothing of a batch's `bytes` is put yet.
-    pub(super) fn of(bytes: &'a [u8], select: Select, output: &'a mut Output) -> Self {
+    pub(super) fn of(
+        bytes: &'a [u8],
+        select: Select,
+        keys: Option<&'a mut KeyReader>,
+        output: &'a mut Output,
+    ) -> Self {
         Self {
             bytes,
             untouched: 0..0,
             select,
+            keys,
             output,
         }
     }
 
     /// Puts a record that stays as it is.
     pub(super) fn passed(&mut self, record: Range<usize>, spans_lines: bool) {
+        if let Some(arrival) = self.arrival(&record) {
+            let start = self.line(record, spans_lines);
+            self.output.lines.push(b'\n');
+            self.place(start, Fate::Passed, arrival);
+            return;
+        }
         self.output.counts.passed();
         if spans_lines || self.bytes.get(record.end) != Some(&b'\n') {
             self.line(record, spans_lines);
@@ -136,22 +175,44 @@ impl<'a> Lines<'a> {
         enrichment: &Enrichment<'_>,
         now_ms: i64,
     ) {
-        self.line(record, spans_lines);
+        let arrival = self.arrival(&record);
+        let start = self.line(record, spans_lines);
         splice(enrichment, &mut self.output.lines);
         self.output.lines.push(b'\n');
-        self.output.counts.enriched(facts(enrichment), now_ms);
+        let fate = Fate::Enriched(facts(enrichment), now_ms);
+        match arrival {
+            Some(arrival) => self.place(start, fate, arrival),
+            None => fate.count(&mut self.output.counts),
+        }
     }
 
-    /// Puts a record with the objects of `events` in it, which are counted already.
+    /// Puts a record with what the events in it gain, at the time `now_ms`. If there is only one,
+    /// the record is a repeat when that is, and as old.
     pub(super) fn holding(
         &mut self,
         record: Range<usize>,
         spans_lines: bool,
-        (objects, events): (&[u8], usize),
+        held: &Held<'_>,
+        now_ms: i64,
     ) {
-        self.line(record, spans_lines);
-        splice_objects(objects, events > 1, &mut self.output.lines);
+        let arrival = held.only_event.zip(self.keys.as_mut());
+        let arrival = arrival.and_then(|(event, keys)| Arrival::of(event, keys));
+        let start = self.line(record, spans_lines);
+        if !held.facts.is_empty() {
+            splice_objects(&held.objects, held.facts.len() > 1, &mut self.output.lines);
+        }
         self.output.lines.push(b'\n');
+        let (fate, others) = match held.facts.split_first() {
+            Some((first, others)) => (Fate::Enriched(*first, now_ms), others),
+            None => (Fate::Passed, &[][..]),
+        };
+        for event in others {
+            self.output.counts.event(*event, now_ms);
+        }
+        match arrival {
+            Some(arrival) => self.place(start, fate, arrival),
+            None => fate.count(&mut self.output.counts),
+        }
     }
 
     /// Puts a record that is no CloudHSM event, or only counts it.
@@ -177,7 +238,7 @@ impl<'a> Lines<'a> {
         output.raw.extend_from_slice(raw);
         output.rejects.push(PendingReject {
             after: output.lines.len(),
-            record: output.counts.read(),
+            record: output.read(),
             offset,
             reason,
             detail,
@@ -202,10 +263,10 @@ impl<'a> Lines<'a> {
         &mut self.output.counts
     }
 
-    /// Where the records that are in one of these go, in its place.
-    pub(super) fn output(&mut self) -> &mut Output {
+    /// Where the records that are in one of these go, in its place, and what reads their keys.
+    pub(super) fn inside(&mut self) -> (Option<&mut KeyReader>, &mut Output) {
         self.copy_untouched();
-        self.output
+        (self.keys.as_deref_mut(), self.output)
     }
 
     /// Has everything that was put in the output.
@@ -213,14 +274,31 @@ impl<'a> Lines<'a> {
         self.copy_untouched();
     }
 
-    fn line(&mut self, record: Range<usize>, spans_lines: bool) {
+    fn arrival(&mut self, record: &Range<usize>) -> Option<Arrival> {
+        let keys = self.keys.as_mut()?;
+        Arrival::of(self.bytes.get(record.clone())?, keys)
+    }
+
+    /// Leaves the record whose line begins at `start`, and is the last one, to the writer.
+    fn place(&mut self, start: usize, fate: Fate, arrival: Arrival) {
+        self.output.places.push_back(Place {
+            line: start..self.output.lines.len(),
+            fate,
+            arrival,
+        });
+    }
+
+    /// Copies a record, and returns where it begins in the output.
+    fn line(&mut self, record: Range<usize>, spans_lines: bool) -> usize {
         self.copy_untouched();
+        let start = self.output.lines.len();
         let record = self.bytes.get(record).unwrap_or_default();
         if spans_lines {
             copy(record, &mut self.output.lines);
         } else {
             self.output.lines.extend_from_slice(record);
         }
+        start
     }
 
     fn copy_untouched(&mut self) {

@@ -2,8 +2,8 @@
 //!
 //! In → out: the totals of the reader and of the writer; a text for a person.
 //!
-//! Invariants: **The numbers add up**: read = enriched + passed + filtered + rejected. Nothing of
-//! the input's text is in it.
+//! Invariants: **The numbers add up**: read = enriched + passed + filtered + rejected, and
+//! duplicate when there is one. Nothing of the input's text is in it.
 //!
 //! Not here: when it is printed (`main`).
 //!
@@ -34,7 +34,14 @@ impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let counts = &self.counts;
         write!(f, "{} records read:", counts.read())?;
-        let outcomes = RecordOutcome::ALL.map(|outcome| (counts.records(outcome), outcome.word()));
+        let is_told = |outcome: &RecordOutcome| {
+            *outcome != RecordOutcome::Duplicate || counts.records(*outcome) > 0
+        };
+        let outcomes: Vec<_> = RecordOutcome::ALL
+            .into_iter()
+            .filter(is_told)
+            .map(|outcome| (counts.records(outcome), outcome.word()))
+            .collect();
         list(f, &outcomes)?;
         write!(
             f,
@@ -56,6 +63,9 @@ impl fmt::Display for Summary {
                 &RejectReason::ALL.map(|reason| (counts.rejects(reason), reason.word())),
             )?;
             write!(f, ".")?;
+        }
+        if counts.late_events() > 0 {
+            write!(f, " Too late to be put in order: {}.", counts.late_events())?;
         }
         if self.failed_sources > 0 {
             write!(f, " Inputs that failed: {}.", self.failed_sources)?;
@@ -101,14 +111,16 @@ mod tests {
              out."
         );
         summary.counts.rejected(RejectReason::Malformed);
+        summary.counts.duplicate();
+        summary.counts.late();
         summary.unfinished_bytes = 7;
         summary.failed_sources = 2;
         assert_eq!(
             summary.to_string(),
-            "2 records read: 0 enriched, 1 passed, 0 filtered, 1 rejected; 100 bytes in, 90 bytes \
-             out. Rejects by reason: 0 oversize, 0 not_utf8, 0 too_deep, 1 malformed, 0 \
-             not_an_object, 0 truncated. Inputs that failed: 2. Stopped inside a record, of which \
-             7 bytes had come; they were not written."
+            "3 records read: 0 enriched, 1 passed, 0 filtered, 1 rejected, 1 duplicate; 100 bytes \
+             in, 90 bytes out. Rejects by reason: 0 oversize, 0 not_utf8, 0 too_deep, 1 malformed, \
+             0 not_an_object, 0 truncated. Too late to be put in order: 1. Inputs that failed: 2. \
+             Stopped inside a record, of which 7 bytes had come; they were not written."
         );
     }
 }

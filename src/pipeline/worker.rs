@@ -26,6 +26,7 @@ use super::output::{Lines, Output};
 use crate::config::{Envelope, Validate};
 use crate::decode::EventDecoder;
 use crate::decode::grammar::{self, Defect, LineBreaks};
+use crate::decode::key::KeyReader;
 use crate::decode::prefilter::Prefilter;
 use crate::encode::reject::Detail;
 use crate::enrich::enrich;
@@ -40,6 +41,8 @@ use crate::framing::{
 pub struct Worker {
     limits: Limits,
     decoder: EventDecoder,
+    /// Only with [`Limits::keys`].
+    keys: Option<KeyReader>,
     frames: Vec<Frame>,
 }
 
@@ -49,6 +52,7 @@ impl Worker {
         Self {
             limits,
             decoder: EventDecoder::new(),
+            keys: limits.keys.then(KeyReader::default),
             frames: Vec::new(),
         }
     }
@@ -81,7 +85,7 @@ impl Worker {
             spill,
             now_ms,
             prefilter: Prefilter::new(bytes),
-            lines: Lines::of(bytes, self.limits.select, output),
+            lines: Lines::of(bytes, self.limits.select, self.keys.as_mut(), output),
         };
         self.frames.clear();
         match &batch.content {

@@ -3,16 +3,21 @@
 //! In → out: outputs of all workers; whole lines to the output, reject lines there or to the file
 //! of rejects, counts to the metrics.
 //!
-//! Invariants: **Output order is input order.** **A record is counted when it was written.** A
-//! reject gets its number here, where the order is known.
+//! Invariants: **Output order is input order**, but for records that are held for the order of
+//! their time. **A record is counted when it was written.** A reject gets its number here, where
+//! the order is known, and is written where it stands, as is a record without a time.
 //!
-//! Not here: the form of a reject line (`encode::reject`), write(2) (`sink`).
+//! Not here: the form of a reject line (`encode::reject`), write(2) (`sink`), repeats and order of
+//! time (`arranger`).
 //!
 //! Failure: a [`SinkError`] ends the run.
 
+use std::collections::VecDeque;
+use std::ops::Range;
 use std::sync::mpsc::SendError;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use super::arranger::{Arranger, Place};
 use super::output::{Output, Oversize, PendingReject};
 use super::{Done, FromWorker};
 use crate::config::{Config, OnReject};
@@ -21,8 +26,9 @@ use crate::framing::{OversizePart, RejectReason};
 use crate::metrics::{Counts, Metrics, RecordOutcome};
 use crate::sink::{Sink, SinkError};
 
-/// So many bytes of lines that rejects are among are written at once. A reject's line may be a
-/// hundred times as long as the reject, so those of one batch are not put together first.
+/// So many bytes of lines that are put together are written at once. A reject's line may be a
+/// hundred times as long as the reject, and held records may leave in any number, so that not all
+/// that a batch makes leave is put together first.
 const MERGED_BYTES: usize = 64 * 1024;
 
 /// Where records and rejects go.
@@ -75,7 +81,11 @@ pub(super) struct Writer<'a> {
     /// Records of the current source so far.
     records: u64,
     oversize: Option<OpenOversize>,
-    /// Lines with rejects between them, or of rejects alone, that are not written yet.
+    arranger: Option<Arranger>,
+    /// The arranger's records that left and are not yet in `written`.
+    left: Counts,
+    /// Lines with rejects between them, of rejects alone, or of arranged records, that are not
+    /// written yet.
     merged: Vec<u8>,
     written: Written,
 }
@@ -101,6 +111,8 @@ impl<'a> Writer<'a> {
             max_record_bytes: config.max_record_bytes,
             records: 0,
             oversize: None,
+            arranger: Arranger::new(config),
+            left: Counts::new(),
             merged: Vec::new(),
             written: Written {
                 counts: Counts::new(),
@@ -119,14 +131,15 @@ impl<'a> Writer<'a> {
         let mut worker = in_turn.next();
         while let Some((outputs, used)) = worker {
             // Batches are dealt out in turn, so when this worker has no more, no worker has.
-            let Ok(done) = outputs.recv() else { break };
+            let Ok(mut done) = outputs.recv() else { break };
             if done.first {
                 self.records = 0;
             }
-            self.write(&done)?;
-            self.written.counts.merge(&done.output.counts);
-            self.records += done.output.counts.read();
-            self.metrics.record(&done.output.counts);
+            let read = done.output.read();
+            self.write(&mut done)?;
+            self.records += read;
+            self.count(&done.output.counts);
+            self.count_left();
             if self.on_reject == OnReject::Stop
                 && done.output.counts.records(RecordOutcome::Rejected) > 0
             {
@@ -138,27 +151,41 @@ impl<'a> Writer<'a> {
             // A worker that has ended needs no buffers.
             let (Ok(()) | Err(SendError(_))) = used.send(done.output);
         }
+        self.write_held()?;
         Ok(self.written)
     }
 
-    fn write(&mut self, done: &Done) -> Result<(), SinkError> {
+    fn count(&mut self, counts: &Counts) {
+        self.written.counts.merge(counts);
+        self.metrics.record(counts);
+    }
+
+    fn count_left(&mut self) {
+        if self.arranger.is_some() {
+            let mut left = std::mem::take(&mut self.left);
+            self.count(&left);
+            left.clear();
+            self.left = left;
+        }
+    }
+
+    fn write(&mut self, done: &mut Done) -> Result<(), SinkError> {
         let outputs: &'a Mutex<Outputs> = self.outputs;
         let mut outputs = lock(outputs);
-        let output = &done.output;
+        let output = &mut done.output;
         if let Some(part) = &output.oversize {
-            self.write_oversize(part, &done.source, &mut outputs)?;
+            self.write_oversize(part, &done.source, &mut outputs)
         } else if output.rejects.is_empty() || self.on_reject == OnReject::Drop {
-            self.write_records(&output.lines, &mut outputs)?;
+            self.write_lines(0, output, &mut outputs)
         } else {
-            self.write_rejects(output, &done.source, &mut outputs)?;
+            self.write_rejects(output, &done.source, &mut outputs)
         }
-        Ok(())
     }
 
     /// Writes the rejects of a batch with its records: between them, or to their own file.
     fn write_rejects(
         &mut self,
-        output: &Output,
+        output: &mut Output,
         source: &str,
         outputs: &mut Outputs,
     ) -> Result<(), SinkError> {
@@ -168,25 +195,90 @@ impl<'a> Writer<'a> {
             let (raw, others) = rest.split_at_checked(reject.length).unwrap_or((rest, &[]));
             rest = others;
             if !apart {
-                let lines = output.lines.get(at..reject.after).unwrap_or_default();
-                self.merged.extend_from_slice(lines);
+                let lines = at..reject.after;
+                self.merge_lines(&output.lines, lines, &mut output.places, outputs)?;
                 at = reject.after;
             }
             self.push_reject(reject, raw, source, apart);
             if self.merged.len() >= MERGED_BYTES {
-                self.write_merged(outputs)?;
+                self.write_merged(outputs, apart)?;
             }
         }
-        self.write_merged(outputs)?;
-        self.write_records(output.lines.get(at..).unwrap_or_default(), outputs)
+        self.write_merged(outputs, apart)?;
+        self.write_lines(at, output, outputs)
     }
 
-    /// Writes the lines that rejects are among.
-    fn write_merged(&mut self, outputs: &mut Outputs) -> Result<(), SinkError> {
+    /// Writes the lines of a batch from byte `at` on.
+    fn write_lines(
+        &mut self,
+        at: usize,
+        output: &mut Output,
+        outputs: &mut Outputs,
+    ) -> Result<(), SinkError> {
+        if self.arranger.is_none() {
+            return self.write_records(output.lines.get(at..).unwrap_or_default(), outputs);
+        }
+        let lines = at..output.lines.len();
+        self.merge_lines(&output.lines, lines, &mut output.places, outputs)?;
+        self.write_merged(outputs, false)
+    }
+
+    /// Appends a part of a batch's lines to the merged ones: those without a place where they
+    /// stand, the others when and if they leave.
+    fn merge_lines(
+        &mut self,
+        lines: &[u8],
+        part: Range<usize>,
+        places: &mut VecDeque<Place>,
+        outputs: &mut Outputs,
+    ) -> Result<(), SinkError> {
+        let line = |range| lines.get::<Range<usize>>(range).unwrap_or_default();
+        let mut at = part.start;
+        while let Some(place) = places.pop_front_if(|place| place.line.start < part.end) {
+            self.merged.extend_from_slice(line(at..place.line.start));
+            at = place.line.end;
+            if let Some(arranger) = &mut self.arranger {
+                let line = line(place.line.clone());
+                arranger.take(line, place, &mut self.merged, &mut self.left);
+            }
+            self.merge_held(outputs)?;
+        }
+        self.merged.extend_from_slice(line(at..part.end));
+        Ok(())
+    }
+
+    /// Appends the held records whose turn it is.
+    fn merge_held(&mut self, outputs: &mut Outputs) -> Result<(), SinkError> {
+        while let Some(arranger) = &mut self.arranger
+            && arranger.pop(&mut self.merged, &mut self.left)
+        {
+            if self.merged.len() >= MERGED_BYTES {
+                self.write_merged(outputs, false)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes everything that is held: the input has ended.
+    fn write_held(&mut self) -> Result<(), SinkError> {
+        let Some(arranger) = &mut self.arranger else {
+            return Ok(());
+        };
+        arranger.release();
+        let outputs: &'a Mutex<Outputs> = self.outputs;
+        let mut outputs = lock(outputs);
+        self.merge_held(&mut outputs)?;
+        self.write_merged(&mut outputs, false)?;
+        self.count_left();
+        Ok(())
+    }
+
+    /// Writes the merged lines: to the file of rejects when they are nothing else.
+    fn write_merged(&mut self, outputs: &mut Outputs, rejects: bool) -> Result<(), SinkError> {
         let mut merged = std::mem::take(&mut self.merged);
         match &mut outputs.rejects {
-            Some(rejects) => rejects.write(&merged)?,
-            None => self.write_records(&merged, outputs)?,
+            Some(file) if rejects => file.write(&merged)?,
+            _ => self.write_records(&merged, outputs)?,
         }
         merged.clear();
         self.merged = merged;

@@ -9,11 +9,14 @@
     reason = "a test fails by panicking"
 )]
 
+#[path = "../common/binary.rs"]
+mod binary;
 #[path = "../../benches/corpus/mod.rs"]
 mod corpus;
 mod forms;
 mod hostile;
 mod others;
+mod run;
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -42,6 +45,7 @@ const UNWRAP: Limits = Limits {
     envelope: Envelope::Unwrap,
     max_record_bytes: 1 << 20,
     stop_at_reject: false,
+    keys: false,
 };
 
 const KEEP: Limits = Limits {

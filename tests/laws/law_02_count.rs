@@ -1,4 +1,5 @@
-//! Count: records read = enriched + passed + filtered + rejected, everywhere.
+//! Count: records read = enriched + passed + filtered + rejected, everywhere. (Of duplicates see
+//! `tests/arrange.rs`.)
 
 use std::fs;
 

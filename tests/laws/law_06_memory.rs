@@ -198,6 +198,19 @@ fn many_rejects_are_not_held() {
     }
 }
 
+/// What is held for its order, and what is remembered to find repeats.
+#[test]
+fn what_is_held_and_remembered_is_bounded() {
+    let record = |length| {
+        let pad = "x".repeat(length);
+        format!("{{\"eventTime\":\"2026-03-07T00:00:00Z\",\"eventID\":\"1\",\"pad\":\"{pad}\"}}\n")
+    };
+    let reorder = ["--reorder", "8760h", "--reorder-records", "300"];
+    check(&reorder, ["", &record(1), ""], 0);
+    check(&reorder, ["", &record(300_000), ""], 0);
+    check(&["--dedup=1000", "--dedup-mark"], ["", &record(1), ""], 0);
+}
+
 /// Twelve times the data, out of hardly more bytes, takes no more memory.
 #[test]
 fn a_gzip_bomb_is_streamed() {

@@ -59,9 +59,18 @@ def subscription(rng, texts):
     return spread(rng, [("messageType", '"DATA_MESSAGE"'), ("owner", '"111122223333"'), ("logGroup", '"g"'), ("logEvents", messages(rng, texts))])
 
 
+def parts(rng, texts):
+    while texts:
+        size = rng.randrange(1, 6)
+        part, texts = texts[:size], texts[size:]
+        yield part
+
+
 def function(rng, texts):
-    data = base64.b64encode(gzip.compress(subscription(rng, texts).encode("utf-8"), mtime=0)).decode()
-    return spread(rng, [("awslogs", spread(rng, [("data", json.dumps(data))]))])
+    def event(part):
+        data = base64.b64encode(gzip.compress(subscription(rng, part).encode("utf-8"), mtime=0)).decode()
+        return spread(rng, [("awslogs", spread(rng, [("data", json.dumps(data))]))])
+    return "\n".join(event(part) for part in parts(rng, texts))
 
 
 def bridge(rng, texts):
@@ -82,12 +91,7 @@ def shipper(name):
 
 def files(rng, texts):
     """Whole log files in strings, a few events each."""
-    lines = []
-    while texts:
-        size = rng.randrange(1, 6)
-        part, texts = texts[:size], texts[size:]
-        lines.append(spread(rng, [("bucket", '"b"'), ("message", string(rng, '{"Records":[' + ",".join(part) + "]}"))]))
-    return "\n".join(lines)
+    return "\n".join(spread(rng, [("bucket", '"b"'), ("message", string(rng, '{"Records":[' + ",".join(part) + "]}"))]) for part in parts(rng, texts))
 
 
 def splunk(rng, texts):

@@ -14,14 +14,14 @@
 use std::ops::Range;
 
 use super::{Flow, Rejected, Run};
-use crate::config::Envelope;
+use crate::config::{Envelope, Select};
 use crate::decode::grammar;
 use crate::decode::prefilter::Prefilter;
 use crate::encode::append_object;
 use crate::enrich::enrich;
 use crate::framing::{FrameKind, frame_text};
 use crate::pipeline::opener::{Opened, Part, Text, is_json};
-use crate::pipeline::output::{Lines, facts};
+use crate::pipeline::output::{Held, Lines, facts};
 
 /// Twice the bytes of a batch.
 const LONG_OUTPUT: usize = 512 * 1024;
@@ -104,6 +104,7 @@ impl Run<'_> {
     fn unwrap(&mut self, start: usize, texts: &[Text]) -> Flow {
         let offset = self.offset_of(start);
         for text in texts {
+            let (keys, output) = self.lines.inside();
             let mut inside = Run {
                 limits: self.limits,
                 decoder: self.decoder,
@@ -114,7 +115,7 @@ impl Run<'_> {
                 spill: self.spill,
                 now_ms: self.now_ms,
                 prefilter: Prefilter::new(&text.bytes),
-                lines: Lines::of(&text.bytes, self.limits.select, self.lines.output()),
+                lines: Lines::of(&text.bytes, self.limits.select, keys, output),
             };
             let flow = inside.take_parts(&text.parts);
             inside.lines.finish();
@@ -145,7 +146,7 @@ impl Run<'_> {
     /// Hands the output on when it has grown far beyond a batch: gzip makes a thousand times as
     /// much of its input, and what waits for the writer has to be bounded.
     fn spill_if_long(&mut self) {
-        let output = self.lines.output();
+        let (_, output) = self.lines.inside();
         if let Some(spill) = self.spill
             && output.held_bytes() >= LONG_OUTPUT
         {
@@ -158,29 +159,32 @@ impl Run<'_> {
     fn keep(&mut self, record: Range<usize>, spans_lines: bool, texts: &[Text]) {
         // Before the record is counted: counts go with its line.
         self.spill_if_long();
-        let mut gained = Gained::default();
+        let mut held = Held {
+            only_event: only_event(texts),
+            ..Held::default()
+        };
+        let mut is_selected = self.limits.select == Select::All;
         for text in texts {
-            self.gain(text, &mut gained);
+            is_selected |= self.gain(text, &mut held);
         }
-        if gained.events > 0 {
-            let objects = (&gained.objects[..], gained.events);
-            self.lines.holding(record, spans_lines, objects);
-        } else if gained.already {
-            self.lines.passed(record, spans_lines);
+        if is_selected {
+            self.lines.holding(record, spans_lines, &held, self.now_ms);
         } else {
-            self.lines.other(record, spans_lines);
+            self.lines.counts().filtered();
         }
     }
 
-    /// Adds what the events in a text gain, and counts them; the first one counts the record too.
-    fn gain(&mut self, text: &Text, gained: &mut Gained) {
+    /// Adds what the events in a text gain. Returns whether one of them has a `cloudhsm` object
+    /// now, or had one before.
+    fn gain(&mut self, text: &Text, held: &mut Held<'_>) -> bool {
         let mut prefilter = Prefilter::new(&text.bytes);
+        let mut any = false;
         for part in &text.parts {
             let frame = match part {
                 Part::Frame(frame) => frame,
                 Part::Texts(texts) => {
                     for text in texts {
-                        self.gain(text, gained);
+                        any |= self.gain(text, held);
                     }
                     continue;
                 }
@@ -193,28 +197,25 @@ impl Run<'_> {
             let Ok(event) = self.decoder.decode(event) else {
                 continue;
             };
-            gained.already |= event.already_enriched;
-            let Some(enrichment) = enrich(&event) else {
-                continue;
-            };
-            let counts = self.lines.counts();
-            if gained.events == 0 {
-                counts.enriched(facts(&enrichment), self.now_ms);
-            } else {
-                counts.event(facts(&enrichment), self.now_ms);
+            any |= event.already_enriched;
+            if let Some(enrichment) = enrich(&event) {
+                any = true;
+                held.facts.push(facts(&enrichment));
+                append_object(&enrichment, &mut held.objects);
             }
-            gained.events += 1;
-            append_object(&enrichment, &mut gained.objects);
         }
+        any
     }
 }
 
-/// What the events in one record gain.
-#[derive(Default)]
-struct Gained {
-    /// The `cloudhsm` objects, with commas between.
-    objects: Vec<u8>,
-    events: usize,
-    /// One of them had its object already.
-    already: bool,
+/// The record in these texts, when there is but one.
+fn only_event(texts: &[Text]) -> Option<&[u8]> {
+    let [Text { bytes, parts }] = texts else {
+        return None;
+    };
+    match &parts[..] {
+        [Part::Frame(frame)] => bytes.get(frame.range.clone()),
+        [Part::Texts(texts)] => only_event(texts),
+        _ => None,
+    }
 }
