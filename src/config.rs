@@ -98,7 +98,7 @@ pub enum Validate {
     /// Every record
     #[default]
     All,
-    /// Only records that could be CloudHSM events or that span lines; the others are only framed
+    /// Only records that could be CloudHSM events, span lines or hold others; the rest is only framed
     Matching,
 }
 
