@@ -43,7 +43,11 @@ pub struct Args {
     #[command(subcommand)]
     pub command: Option<Command>,
 
-    /// Read these files, one after the other; - is stdin [default: stdin]
+    /// Read these files, in this order; - is stdin [default: stdin]
+    ///
+    /// Plain or compressed by gzip, zstd or bzip2. Of a directory all files are read, in order of
+    /// their names, that end in .json, .jsonl or .ndjson, compressed or not. A FILE that does not
+    /// exist and has *, ? or [ in it is a pattern.
     #[arg(value_name = "FILE")]
     pub files: Vec<PathBuf>,
 
@@ -85,6 +89,12 @@ pub struct Options {
     /// in memory.
     #[arg(long, value_name = "SIZE", value_parser = by(value::RECORD_SIZE), help_heading = "Input")]
     pub max_record_bytes: Option<usize>,
+
+    /// End a compressed file that becomes more than N times longer [default: 200]
+    ///
+    /// It is looked at once a file has become 16 MiB, and what came before is passed on.
+    #[arg(long, value_name = "N", value_parser = by(value::RATIO), help_heading = "Input")]
+    pub max_inflate_ratio: Option<u64>,
 
     /// Which records to parse in full [default: all]
     #[arg(long, value_enum, value_name = "WHICH", help_heading = "Input")]
@@ -292,11 +302,12 @@ a record stays as it is, byte for byte, but for line breaks and indentation.
 
 The form of the input is recognised: one event a line, CloudTrail's log files, arrays, values \
 back to back, and events inside the records of CloudWatch Logs, EventBridge, SNS, SQS, \
-lookup-events, CloudTrail Lake, Vector, Fluent Bit, Splunk and Elastic.";
+lookup-events, CloudTrail Lake, Vector, Fluent Bit, Splunk and Elastic; in files compressed by \
+gzip, zstd or bzip2 or not.";
 
 const EXAMPLES: &str = "\
 Examples:
-  gzip -dc *.json.gz | hsmtrail --select cloudhsm
+  hsmtrail --select cloudhsm AWSLogs
   hsmtrail --output events.ndjson --rejects bad.ndjson --summary trail.json
   hsmtrail --metrics-listen 9798 --config /etc/hsmtrail.toml
 

@@ -26,6 +26,7 @@ use std::time::Duration;
 use clap::ValueEnum;
 
 use crate::cli::{Args, Options};
+use crate::source::MAX_INFLATE_RATIO;
 
 /// What one run of the filter shall do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,6 +57,8 @@ pub struct Config {
     pub reorder_records: NonZeroUsize,
     /// The longest record that is no reject, in bytes; from 1 KiB to 1 GiB.
     pub max_record_bytes: usize,
+    /// How many times longer a compressed source may become, once it has become 16 MiB.
+    pub max_inflate_ratio: u64,
     /// How many threads decode and enrich; at most 1024.
     pub workers: NonZeroUsize,
     /// How long a complete record may be held; at most one hour.
@@ -77,7 +80,7 @@ pub struct Config {
 pub enum Input {
     /// The process's standard input.
     Stdin,
-    /// A file of this path.
+    /// The file of this path, the files in that directory, or those that fit it as a pattern.
     File(PathBuf),
 }
 
@@ -263,6 +266,7 @@ impl Default for Config {
             reorder: Duration::ZERO,
             reorder_records: const { NonZeroUsize::MIN.saturating_add(99_999) },
             max_record_bytes: 1 << 20,
+            max_inflate_ratio: MAX_INFLATE_RATIO,
             workers: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
             flush_interval: Duration::from_millis(100),
             metrics_listen: None,
@@ -325,6 +329,9 @@ impl Config {
             reorder: options.reorder.unwrap_or(default.reorder),
             reorder_records: options.reorder_records.unwrap_or(default.reorder_records),
             max_record_bytes: options.max_record_bytes.unwrap_or(default.max_record_bytes),
+            max_inflate_ratio: options
+                .max_inflate_ratio
+                .unwrap_or(default.max_inflate_ratio),
             workers: options.workers.unwrap_or(default.workers),
             flush_interval: options.flush_interval.unwrap_or(default.flush_interval),
             metrics_listen: options.metrics_listen,
@@ -359,7 +366,7 @@ impl Config {
 }
 
 impl Input {
-    /// The path of a file; nothing for stdin.
+    /// The path, be it of a file, a directory or a pattern; nothing for stdin.
     pub fn path(&self) -> Option<&Path> {
         match self {
             Self::Stdin => None,

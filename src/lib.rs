@@ -8,12 +8,12 @@
 //!       │ read(2)                                                           ▲ write(2)
 //!       ▼                                                                   │
 //!  source → framing ── batches ──▶ decode → event → enrich → encode ──▶ sink
-//!  one reader          in turn     on each worker            in turn    one writer
+//!  readers             in turn     on each worker            in turn    one writer
 //! ```
 //!
 //! The way of the bytes:
 //!
-//! - [`source`]: where they come from, stdin and files, decompressed.
+//! - [`source`]: where they come from, stdin and files, found and decompressed.
 //! - [`envelope`]: what events travel in: which members of a record hold the text of others.
 //! - [`framing`]: cuts them into batches of records by the input grammar.
 //! - [`decode`]: checks that a record is JSON, and reads those that may be CloudHSM's.

@@ -9,7 +9,7 @@ use hsmtrail::config::Config;
 use hsmtrail::metrics::RecordOutcome;
 use hsmtrail::sink::SinkError;
 use hsmtrail::supervisor::{self, Ended, Error, StopCause};
-use hsmtrail::{explain, logging, pipeline, schema};
+use hsmtrail::{explain, logging, pipeline, schema, source};
 
 /// Exit statuses; the README lists them.
 const REJECTS: u8 = 1;
@@ -17,6 +17,10 @@ const USAGE: u8 = 2;
 const FAILED: u8 = 3;
 const INTERRUPTED: u8 = 130;
 const READER_GONE: u8 = 141;
+
+/// A host that gives its children no input would otherwise see a run that succeeds over nothing.
+const NOTHING_TO_READ: &str = "hsmtrail: stdin is /dev/null, or was closed, and no FILE is given: \
+                               there is nothing to read; name files, or - if that is meant\n";
 
 fn main() -> ExitCode {
     let args = match Args::try_parse() {
@@ -32,6 +36,9 @@ fn main() -> ExitCode {
     }
     if args.files.is_empty() && io::stdin().is_terminal() {
         return complain(&cli::usage(), USAGE);
+    }
+    if args.files.is_empty() && source::stdin_is_null() {
+        return complain(NOTHING_TO_READ, USAGE);
     }
     match Config::resolve(args, std::env::vars_os(), |path| {
         std::fs::read_to_string(path)

@@ -30,19 +30,19 @@ mod writer;
 pub use summary::Summary;
 pub use writer::Outputs;
 
-use std::cell::Cell;
-use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::cell::{Cell, RefCell};
+use std::sync::mpsc::{Receiver, SendError, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::thread::{Builder, Scope, ScopedJoinHandle, scope};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use crate::config::{Config, DedupWindow, Envelope, OnReject, Select, Validate};
+use crate::config::{Config, DedupWindow, Envelope, Input, OnReject, Select, Validate};
 use crate::framing::Batch;
 use crate::metrics::Metrics;
 use crate::sink::SinkError;
-use crate::source::{StopSignal, StopTrigger};
+use crate::source::{SourceError, StopSignal, StopTrigger};
 use output::Output;
-use reader::Reader;
+use reader::{ReadTotals, Reading};
 use worker::Worker;
 use writer::Writer;
 
@@ -81,31 +81,39 @@ pub enum Error {
     Fault(&'static str),
 }
 
-/// A batch on its way to a worker.
+/// What goes to a worker at once: a batch, or several of small sources.
+type Bundle = Vec<Job>;
+
+/// A batch on its way to a worker, or, in its place among the batches, why its source ends.
 struct Job {
     source: Arc<str>,
-    /// The first batch of its source: record numbers begin anew.
+    /// The first of its source: record numbers begin anew.
     first: bool,
-    batch: Batch,
+    work: Result<Batch, SourceError>,
+}
+
+/// What became of a [`Bundle`], or of a part of it.
+struct Finished {
+    done: Vec<Done>,
+    /// No more of this bundle follows.
+    last: bool,
 }
 
 /// What became of a [`Job`], or of a part of it.
 struct Done {
     source: Arc<str>,
     first: bool,
-    /// No more of this job follows.
-    last: bool,
-    output: Output,
+    result: Result<Output, SourceError>,
 }
 
 /// A worker as its writer sees it: what it has done, and the way back for used buffers.
-type FromWorker = (Receiver<Done>, Sender<Output>);
+type FromWorker = (Receiver<Finished>, Sender<Output>);
 
 /// Runs until the input ends, the run is stopped, or nothing can be written.
 ///
 /// `outputs` is shared so that a signal can have its files reopened. `stop` ends the reader; the
-/// run itself does that when the writer cannot go on. `progress` is told how many raw bytes of all
-/// sources were read.
+/// run itself does that when the writer cannot go on. `progress` is told of raw bytes that were
+/// read, from several threads.
 ///
 /// # Errors
 ///
@@ -115,9 +123,11 @@ pub fn run(
     outputs: &Mutex<Outputs>,
     metrics: &Metrics,
     stop: (&StopTrigger, &StopSignal),
-    progress: &mut (dyn FnMut(u64) + Send),
+    progress: &(dyn Fn(u64) + Sync),
 ) -> Result<Summary, Error> {
     let (trigger, signal) = stop;
+    let ids = writer::lock(outputs).ids();
+    let reading = Reading::new(config, ids, signal.clone(), metrics, progress);
     scope(|scope| {
         let mut to_workers = Vec::new();
         let mut from_workers = Vec::new();
@@ -128,15 +138,22 @@ pub fn run(
             from_workers.push(done);
             working.push(thread);
         }
-        let reader = Reader::new(config, signal.clone(), metrics);
-        let reading = Builder::new()
-            .name("reader".to_owned())
-            .spawn_scoped(scope, move || reader.read_all(to_workers, progress))
-            .map_err(Error::Thread)?;
+        reading.deal_to(to_workers);
+        let mut readers = Vec::new();
+        for _ in 0..reader_threads(config) {
+            let reader = Builder::new()
+                .name("reader".to_owned())
+                .spawn_scoped(scope, || reading.read_lots())
+                .map_err(Error::Thread)?;
+            readers.push(reader);
+        }
         let written = Writer::new(config, outputs, metrics).write_all(from_workers);
         // The reader may wait for input that nobody will write any more.
         trigger.stop();
-        let read = reading.join().map_err(|_| Error::Fault("reader"))?;
+        let mut read = ReadTotals::default();
+        for reader in readers {
+            read.add(&reader.join().map_err(|_| Error::Fault("reader"))?);
+        }
         for thread in working {
             thread.join().map_err(|_| Error::Fault("worker"))?;
         }
@@ -146,13 +163,22 @@ pub fn run(
             input_bytes: read.bytes,
             output_bytes: written.bytes,
             unfinished_bytes: read.unfinished_bytes,
-            failed_sources: read.failed_sources,
+            failed_sources: written.failed_sources,
         })
     })
 }
 
+/// One more than there are workers, so that one is ahead when all others wait for their turn. A
+/// lone stream has one, as nothing can be read beside it.
+fn reader_threads(config: &Config) -> usize {
+    match config.inputs.as_slice() {
+        [Input::Stdin] => 1,
+        _ => config.workers.get() + 1,
+    }
+}
+
 /// A running worker: where its jobs go, what comes back, and its thread.
-type Started<'scope> = (SyncSender<Job>, FromWorker, ScopedJoinHandle<'scope, ()>);
+type Started<'scope> = (SyncSender<Bundle>, FromWorker, ScopedJoinHandle<'scope, ()>);
 
 fn start_worker<'scope>(
     scope: &'scope Scope<'scope, '_>,
@@ -182,44 +208,75 @@ fn start_worker<'scope>(
 /// Works until there are no more jobs, or nobody takes what is done.
 fn work(
     limits: Limits,
-    todo: &Receiver<Job>,
-    done: &SyncSender<Done>,
+    todo: &Receiver<Bundle>,
+    done: &SyncSender<Finished>,
     reusable: &Receiver<Output>,
     metrics: &Metrics,
 ) {
     let mut worker = Worker::new(limits);
-    while let Ok(Job {
-        source,
-        first,
-        batch,
-    }) = todo.recv()
-    {
+    while let Ok(bundle) = todo.recv() {
         let begun = Instant::now();
-        let first = Cell::new(first);
-        let waited = Cell::new(Duration::ZERO);
-        let send = |output, last| {
-            let part = Done {
-                source: Arc::clone(&source),
-                first: first.take(),
-                last,
-                output,
-            };
-            done.send(part).is_ok()
-        };
-        let spill = |output: &mut Output| {
-            let full = std::mem::replace(output, reusable.try_recv().unwrap_or_default());
-            let ready = Instant::now();
-            // When nobody takes it, nobody takes the last part either.
-            send(full, false);
-            waited.set(waited.get() + ready.elapsed());
-        };
-        let mut output = reusable.try_recv().unwrap_or_default();
-        worker.process_in_parts(&batch, now_ms(), &mut output, Some(&spill));
-        metrics.worker_busy(begun.elapsed().saturating_sub(waited.get()));
-        if !send(output, true) {
+        let (finished, waited) = work_on(bundle, &mut worker, done, reusable);
+        metrics.worker_busy(begun.elapsed().saturating_sub(waited));
+        if done.send(finished).is_err() {
             return;
         }
     }
+}
+
+/// Works on one bundle. Hands on the parts of an output that gets long, and returns the last of it,
+/// and how long it waited for the writer.
+fn work_on(
+    bundle: Bundle,
+    worker: &mut Worker,
+    done: &SyncSender<Finished>,
+    reusable: &Receiver<Output>,
+) -> (Finished, Duration) {
+    // Of a bundle of many only one output is used again: in the end the buffers of each would be
+    // as large as the largest batch, whatever their own is like.
+    let used = match bundle.len() {
+        1 => reusable.try_recv().ok(),
+        _ => reusable.try_iter().last(),
+    };
+    let mut output = used.unwrap_or_default();
+    let ready = RefCell::new(Vec::with_capacity(bundle.len()));
+    let waited = Cell::new(Duration::ZERO);
+    for Job {
+        source,
+        first,
+        work,
+    } in bundle
+    {
+        let first = Cell::new(first);
+        let put = |result| {
+            ready.borrow_mut().push(Done {
+                source: Arc::clone(&source),
+                first: first.take(),
+                result,
+            });
+        };
+        let spill = |output: &mut Output| {
+            let fresh = reusable.try_recv().unwrap_or_default();
+            put(Ok(std::mem::replace(output, fresh)));
+            let part = Finished {
+                done: ready.take(),
+                last: false,
+            };
+            let since = Instant::now();
+            // When nobody takes it, nobody takes the last part either.
+            let (Ok(()) | Err(SendError(_))) = done.send(part);
+            waited.set(waited.get() + since.elapsed());
+        };
+        put(work.map(|batch| {
+            worker.process_in_parts(&batch, now_ms(), &mut output, Some(&spill));
+            std::mem::take(&mut output)
+        }));
+    }
+    let finished = Finished {
+        done: ready.into_inner(),
+        last: true,
+    };
+    (finished, waited.get())
 }
 
 /// The time in milliseconds since 1970.

@@ -1,15 +1,17 @@
-//! Where bytes come from: stdin and files, decompressed when they are gzip.
+//! Where bytes come from: stdin and files, decompressed when they are gzip, zstd or bzip2.
 //!
 //! **In → out:** an open file or pipe, and a [`StopSignal`] that ends every wait; out come plain
-//! bytes, appended to the caller's `BytesMut` by [`Source::read`], for framing.
+//! bytes, appended to the caller's `BytesMut` by [`Source::read`], for framing. [`Paths`] says which
+//! files a word of the command line stands for.
 //!
 //! **Invariants.** **Once stopped, every read says [`Read::Stopped`] and takes nothing more.**
 //! **Bytes that can be decompressed are never held back while the raw input pauses, and are
 //! delivered before the error that follows them.** **One read adds at most 128 KiB**; beside that a
-//! source holds 128 KiB of raw bytes and, for gzip, the decompressor's window.
+//! source holds 128 KiB of raw bytes and a decompressor: 50 KB for gzip, 4 MB for bzip2, and for
+//! zstd the window that it was made with, at most 128 MiB.
 //!
 //! The form of a source is known from its first bytes, never from its name. A new form is a room in
-//! `source/` like `gzip`, a variant of `Form` and its line in `Form::of`.
+//! `source/` like `gzip`, and its lines in `unpack::Packing`.
 //!
 //! **Not here:** what the bytes mean (framing), which source comes next and when to stop (pipeline).
 //!
@@ -19,33 +21,54 @@
 //! **Cost:** one copy of plain bytes, out of a buffer that stays in the cache. Reading straight into
 //! the caller's buffer would have to zero it first, because safe code cannot hand uninitialised
 //! memory of a `BytesMut` to read(2), and measured the same (5.5 against 5.9 GB/s from memory).
-//! gzip is decompressed straight into the caller's buffer.
+//! Compressed bytes are decompressed straight into the caller's buffer. A small file takes longer to
+//! allocate for than to read, hence [`Spare`].
 
+mod bzip2;
 mod gzip;
 mod input;
+mod paths;
 mod stop;
+mod unpack;
+mod zstd;
 
 use std::fs::{self, File, Metadata};
 use std::io;
 use std::ops::Range;
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use rustix::fs::{Mode, OFlags};
 
-use self::gzip::Gunzip;
-pub use self::gzip::{Damage, GunzipError, gunzip};
 use self::input::Input;
+pub use self::paths::{Found, Paths};
 pub use self::stop::{StopSignal, StopTrigger, stop_pair};
+pub use self::unpack::{Damage, GunzipError, Packing, gunzip};
+use self::unpack::{TooFew, Unpacker};
 
 /// The most that one read adds, and the size of the raw buffer: what `cat` found to be enough.
 const READ_SIZE: usize = 128 * 1024;
 
 /// With less spare room than this in the caller's buffer, a read makes room for [`READ_SIZE`].
 const LEAST_ROOM: usize = 8 * 1024;
+
+/// So much is decompressed at once: room for it is zeroed before, and this much stays in the cache.
+const UNPACK_SIZE: usize = 64 * 1024;
+
+/// How many times longer than itself a source may become by decompressing, unless somebody says
+/// otherwise. CloudTrail's files become 10 to 20 times longer. Each record has an id of 16 random
+/// bytes, so that this takes records of more than 3 KB that are alike but for their ids. gzip makes
+/// 1 000 of 1, and the other two 10 000 and more, only of what repeats itself.
+pub const MAX_INFLATE_RATIO: u64 = 200;
+
+/// Below so much output it does not matter how few bytes it came from.
+const GROWTH_FLOOR: u64 = 16 << 20;
+
+/// How often the growth is looked at, in bytes of output: at the same bytes in every run.
+const GROWTH_STEP: u64 = 1 << 20;
 
 /// What came of one [`Source::read`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,11 +95,43 @@ pub enum SourceError {
         #[source]
         error: io::Error,
     },
-    /// Directories are not walked.
-    #[error("{name} is a directory; name the files in it")]
+    /// What is open is a directory: only a path can be walked.
+    #[error("{name} is a directory; give its path as FILE to read the files in it")]
     Directory {
         /// Path of the directory, or `stdin`.
         name: String,
+    },
+    /// A directory cannot be walked, or not all of it.
+    #[error("cannot walk {name}: {error}")]
+    Walk {
+        /// Path of what the system refused.
+        name: String,
+        /// What the system said.
+        #[source]
+        error: io::Error,
+    },
+    /// There is nothing to read in a directory.
+    #[error(
+        "{name} holds no file of a name that ends in .json, .jsonl or .ndjson, or in one of \
+             these with .gz, .zst or .bz2 behind it"
+    )]
+    NothingIn {
+        /// Path of the directory.
+        name: String,
+    },
+    /// No path fits a pattern.
+    #[error("no file fits the pattern {pattern}")]
+    NoMatch {
+        /// The pattern.
+        pattern: String,
+    },
+    /// A pattern that cannot be read as one, of a file that does not exist.
+    #[error("there is no file {pattern}, and it is no pattern: {detail}")]
+    Pattern {
+        /// What was to be a pattern.
+        pattern: String,
+        /// What is wrong with it.
+        detail: &'static str,
     },
     /// The system refused a read.
     #[error("cannot read {name} after byte {offset}: {error}")]
@@ -90,10 +145,15 @@ pub enum SourceError {
         error: io::Error,
     },
     /// Compressed data that is damaged; all that stood before the damage was delivered.
-    #[error("{name} is not intact gzip at byte {offset}: {damage}; what came before was read")]
+    #[error(
+        "cannot decompress {name} beyond byte {offset} of its {packing}: {damage}; what came \
+             before was read"
+    )]
     Corrupt {
         /// Path of the file, or `stdin`.
         name: String,
+        /// How it is compressed.
+        packing: Packing,
         /// Where the damage showed, in compressed bytes.
         offset: u64,
         /// What is wrong and what helps.
@@ -131,9 +191,10 @@ pub struct Source {
     /// Of a regular file.
     id: Option<FileId>,
     input: Input,
-    /// Raw bytes that were read; those in `unread` are not yet delivered.
-    raw: Box<[u8]>,
-    /// Empty before every read(2), except for a lone first byte whose form is open.
+    max_inflate_ratio: u64,
+    /// Its `raw` holds raw bytes that were read; those in `unread` are not yet delivered.
+    spare: Spare,
+    /// Empty before every read(2), except for the first bytes, as long as they do not tell the form.
     unread: Range<usize>,
     /// read(2) has said that there is no more.
     raw_ended: bool,
@@ -145,11 +206,19 @@ pub struct Source {
     over: bool,
 }
 
+/// The buffers of a source that has ended, for the next one.
+#[derive(Debug, Default)]
+pub struct Spare {
+    /// Empty until a source needs it.
+    raw: Vec<u8>,
+    unpacker: Option<Unpacker>,
+}
+
 /// How the bytes are packed.
 #[derive(Debug)]
 enum Form {
     Plain,
-    Gzip(Box<Gunzip>),
+    Packed(Unpacker),
 }
 
 impl Source {
@@ -207,13 +276,39 @@ impl Source {
             name,
             id: FileId::of(&metadata),
             input: Input::new(file, metadata.is_file(), stop),
-            raw: vec![0; READ_SIZE].into_boxed_slice(),
+            max_inflate_ratio: MAX_INFLATE_RATIO,
+            spare: Spare::default(),
             unread: 0..0,
             raw_ended: false,
             form: None,
             damage: None,
             over: false,
         })
+    }
+
+    /// The same source with another limit on its growth by decompressing: so many times its length,
+    /// once it has become 16 MiB.
+    #[must_use]
+    pub fn with_max_inflate_ratio(self, max_inflate_ratio: u64) -> Self {
+        Self {
+            max_inflate_ratio,
+            ..self
+        }
+    }
+
+    /// The same source, of which nothing was read yet, with buffers of another one.
+    #[must_use]
+    pub fn with_spare(self, spare: Spare) -> Self {
+        Self { spare, ..self }
+    }
+
+    /// Ends it, and leaves its buffers to the next one.
+    pub fn into_spare(self) -> Spare {
+        let mut spare = self.spare;
+        if let Some(Form::Packed(unpacker)) = self.form {
+            spare.unpacker = Some(unpacker);
+        }
+        spare
     }
 
     /// What messages call it: the path, or `stdin`.
@@ -280,10 +375,10 @@ impl Source {
     /// Moves unread raw bytes to `buf`, by way of the decompressor where there is one; says how
     /// many came out. With 0 it needs more raw bytes, or there is none to come, or `damage` is set.
     fn deliver(&mut self, buf: &mut BytesMut) -> usize {
-        let unread = self.raw.get(self.unread.clone()).unwrap_or_default();
         if self.form.is_none() {
-            self.form = Form::of(unread, self.raw_ended);
+            self.tell_form();
         }
+        let unread = self.spare.raw.get(self.unread.clone()).unwrap_or_default();
         if buf.capacity() - buf.len() < LEAST_ROOM {
             buf.reserve(READ_SIZE);
         }
@@ -296,27 +391,47 @@ impl Source {
                 self.unread.start += part.len();
                 part.len()
             }
-            Some(Form::Gzip(gunzip)) => {
-                if unread.is_empty() && !gunzip.holds_output() {
+            Some(Form::Packed(unpacker)) => {
+                if unread.is_empty() && !unpacker.holds_output() {
                     return 0;
                 }
+                let to_step = GROWTH_STEP - unpacker.written() % GROWTH_STEP;
+                let room = room
+                    .min(UNPACK_SIZE)
+                    .min(usize::try_from(to_step).unwrap_or(room));
                 let start = buf.len();
                 buf.resize(start + room, 0);
-                let step = gunzip.push(unread, buf.get_mut(start..).unwrap_or_default());
+                let step = unpacker.push(unread, buf.get_mut(start..).unwrap_or_default());
                 buf.truncate(start + step.written);
                 self.unread.start += step.consumed;
                 self.damage = step.damage;
+                let is_bomb = outgrows(unpacker, self.max_inflate_ratio);
+                if is_bomb && self.damage.is_none() {
+                    self.damage = Some(Damage::Growth(self.max_inflate_ratio));
+                }
                 step.written
             }
         }
     }
 
-    /// One read(2) into the raw buffer, which is empty but for a lone first byte.
+    /// Decides the form by the first bytes, unless they are too few.
+    fn tell_form(&mut self) {
+        let first = self.spare.raw.get(self.unread.clone()).unwrap_or_default();
+        self.form = match Packing::of(first) {
+            Err(TooFew) if !self.raw_ended => None,
+            Err(TooFew) | Ok(None) => Some(Form::Plain),
+            Ok(Some(packing)) => Some(Form::Packed(self.spare.unpacker(packing))),
+        };
+    }
+
+    /// One read(2) into the raw buffer, which is empty but for first bytes that tell too little.
     fn fill(&mut self, deadline: Option<Instant>) -> Result<Read, SourceError> {
         if self.unread.is_empty() {
             self.unread = 0..0;
         }
-        let free = self.raw.get_mut(self.unread.end..).unwrap_or_default();
+        let raw = &mut self.spare.raw;
+        raw.resize(READ_SIZE, 0);
+        let free = raw.get_mut(self.unread.end..).unwrap_or_default();
         match self.input.read(free, deadline) {
             Ok(read) => {
                 if let Read::Bytes(count) = read {
@@ -337,17 +452,51 @@ impl Source {
 
     /// The end, good or bad, once everything is delivered.
     fn verdict(&self) -> Result<Read, SourceError> {
-        let Some(Form::Gzip(gunzip)) = &self.form else {
+        let Some(Form::Packed(unpacker)) = &self.form else {
             return Ok(Read::End);
         };
-        match self.damage.or_else(|| gunzip.finish().err()) {
+        match self.damage.or_else(|| unpacker.finish().err()) {
             None => Ok(Read::End),
             Some(damage) => Err(SourceError::Corrupt {
                 name: self.name.clone(),
-                offset: gunzip.offset(),
+                packing: unpacker.packing(),
+                offset: unpacker.consumed(),
                 damage,
             }),
         }
+    }
+}
+
+impl Spare {
+    /// A decompressor as new.
+    fn unpacker(&mut self, packing: Packing) -> Unpacker {
+        match self.unpacker.take() {
+            Some(mut unpacker) if unpacker.packing() == packing => {
+                unpacker.reset();
+                unpacker
+            }
+            _ => Unpacker::new(packing),
+        }
+    }
+}
+
+/// Whether more came out than may come of so few bytes.
+fn outgrows(unpacker: &Unpacker, max_ratio: u64) -> bool {
+    let written = unpacker.written();
+    written >= GROWTH_FLOOR
+        && written.is_multiple_of(GROWTH_STEP)
+        && written > max_ratio.saturating_mul(unpacker.consumed())
+}
+
+/// Whether the process was started with nothing to read: with /dev/null as stdin, or with none, in
+/// whose place the standard library opens /dev/null.
+pub fn stdin_is_null() -> bool {
+    let device = |file: &Metadata| file.file_type().is_char_device().then(|| file.rdev());
+    let stdin = io::stdin().as_fd().try_clone_to_owned().map(File::from);
+    let stdin = stdin.and_then(|file| file.metadata());
+    match (stdin, fs::metadata("/dev/null")) {
+        (Ok(stdin), Ok(null)) => device(&stdin).is_some() && device(&stdin) == device(&null),
+        _ => false,
     }
 }
 
@@ -358,41 +507,3 @@ const WITHOUT_WAITING: OFlags = if cfg!(target_os = "linux") {
 } else {
     OFlags::empty()
 };
-
-impl Form {
-    /// The form that the first bytes of a source tell, or `None` when they are too few.
-    fn of(first: &[u8], all: bool) -> Option<Self> {
-        let magic = first.get(..gzip::MAGIC.len()).unwrap_or(first);
-        if magic == gzip::MAGIC {
-            Some(Self::Gzip(Box::new(Gunzip::new())))
-        } else if gzip::MAGIC.starts_with(magic) && !all {
-            None
-        } else {
-            Some(Self::Plain)
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn form_is_told_by_the_first_bytes() {
-        let cases: [(&[u8], bool, &str); 9] = [
-            (b"", false, "None"),
-            (b"", true, "Some(Plain)"),
-            (b"{", false, "Some(Plain)"),
-            (b"\x1f", false, "None"),
-            (b"\x1f", true, "Some(Plain)"),
-            (b"\x1f{", false, "Some(Plain)"),
-            (b"\x8b\x1f", false, "Some(Plain)"),
-            (b"\x1f\x8b", false, "Some(Gzip"),
-            (b"\x1f\x8b\x08", true, "Some(Gzip"),
-        ];
-        for (first, all, form) in cases {
-            let told = format!("{:?}", Form::of(first, all));
-            assert!(told.starts_with(form), "{first:?} {all}: {told}");
-        }
-    }
-}

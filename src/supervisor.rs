@@ -178,9 +178,20 @@ fn progress_bar(config: &Config, records: &Sink) -> ProgressBar {
     let Some(paths) = paths.filter(|_| is_shown) else {
         return ProgressBar::hidden();
     };
-    let sizes = paths.iter().filter_map(|path| fs::metadata(path).ok());
-    let bar = ProgressBar::new(sizes.map(|file| file.len()).sum());
-    match ProgressStyle::with_template("{wide_bar} {bytes} of {total_bytes}, {bytes_per_sec}") {
+    let size_of = |path: &&Path| {
+        let file = fs::metadata(path).ok()?;
+        file.is_file().then_some(file.len())
+    };
+    // How much a directory or a pattern stands for is not known before it is read.
+    let sizes: Option<Vec<u64>> = paths.iter().map(size_of).collect();
+    let (bar, style) = match sizes {
+        Some(sizes) => (
+            ProgressBar::new(sizes.iter().sum()),
+            "{wide_bar} {bytes} of {total_bytes}, {bytes_per_sec}",
+        ),
+        None => (ProgressBar::no_length(), "{bytes} read, {bytes_per_sec}"),
+    };
+    match ProgressStyle::with_template(style) {
         Ok(style) => bar.with_style(style),
         Err(_) => bar,
     }
@@ -200,9 +211,9 @@ impl Supervisor {
             std::thread::Builder::new()
                 .name("pipeline".to_owned())
                 .spawn(move || {
-                    let mut progress = |raw_bytes| bar.set_position(raw_bytes);
+                    let progress = |raw_bytes| bar.inc(raw_bytes);
                     let stop = (&*trigger, &signal);
-                    let result = pipeline::run(&config, &outputs, &metrics, stop, &mut progress);
+                    let result = pipeline::run(&config, &outputs, &metrics, stop, &progress);
                     // Outputs that are still held count as given up.
                     drop(outputs);
                     // Nobody waits any more when the run was given up.

@@ -124,17 +124,17 @@ fn a_source_that_fails_ends_alone() {
         (
             ["dir", "a"],
             "{\"n\":1}\n",
-            "hsmtrail: dir is a directory; name the files in it",
+            "hsmtrail: dir holds no file of a name that ends in .json",
         ),
         (
             ["cut.gz", "a"],
             two,
-            "hsmtrail: cut.gz is not intact gzip at byte",
+            "hsmtrail: cannot decompress cut.gz beyond byte",
         ),
         (
             ["wrong.gz", "a"],
             two,
-            "hsmtrail: wrong.gz is not intact gzip at byte",
+            "hsmtrail: cannot decompress wrong.gz beyond byte",
         ),
     ] {
         let done = place.run(&args, "");
@@ -180,13 +180,32 @@ fn odd_sources() {
     }
 }
 
+/// Some hosts start their children so. With a FILE, or `-` for who means it, it is no concern.
 #[test]
-fn stdin_that_is_closed() {
-    let mut command = Command::new("sh");
-    command.args(["-c", "exec \"$0\" <&-", env!("CARGO_BIN_EXE_hsmtrail")]);
-    let done = run_command(command, "");
-    // The standard library opens /dev/null in its place.
-    check(&done, 0, "", "");
+fn nothing_to_read_is_said() {
+    let place = Place::with(&[("a", b"{\"n\":1}"), ("empty", b"")]);
+    let told = "hsmtrail: stdin is /dev/null, or was closed, and no FILE is given";
+    for stdin in ["</dev/null", "<&-"] {
+        for (args, code, out, err) in [
+            ("", 2, "", told),
+            ("--summary=false --workers 1", 2, "", told),
+            ("a", 0, "{\"n\":1}\n", ""),
+            ("a -", 0, "{\"n\":1}\n", ""),
+            ("-", 0, "", ""),
+            ("empty", 0, "", ""),
+            ("explain DeleteHsm >/dev/null", 0, "", ""),
+        ] {
+            let mut command = Command::new("sh");
+            let line = format!("exec \"$0\" {args} {stdin}");
+            command.args(["-c", &line, env!("CARGO_BIN_EXE_hsmtrail")]);
+            command.current_dir(place.0.path());
+            check(&run_command(command, ""), code, out, err);
+        }
+        // An empty file and a pipe that ends are an empty input.
+        let mut command = hsmtrail::<&str>([]);
+        command.stdin(fs::File::open(place.path("empty")).unwrap());
+        check(&run_command(command, ""), 0, "", "");
+    }
 }
 
 /// Needs a terminal, which `script` makes.

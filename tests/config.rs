@@ -101,12 +101,15 @@ fn every_option_is_a_key_and_every_key_an_option() {
 /// A key, a value that is not its default, as TOML and as text, and what it changes.
 type Sample = (&'static str, &'static str, &'static str, fn(&mut Config));
 
-const SAMPLES: [Sample; 19] = [
+const SAMPLES: [Sample; 20] = [
     ("input", "'lines'", "lines", |config| {
         config.input = InputForm::Lines;
     }),
     ("max_record_bytes", "0x1000", "4096", |config| {
         config.max_record_bytes = 4096;
+    }),
+    ("max_inflate_ratio", "1000", "1000", |config| {
+        config.max_inflate_ratio = 1000;
     }),
     ("validate", "'matching'", "matching", |config| {
         config.validate = Validate::Matching;

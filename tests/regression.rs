@@ -145,3 +145,27 @@ fn r_what_follows_an_unclosed_log_file_is_read() {
     let pretty = "{}\n{\n\"Records\":[]\n{\n\"Records\":[\n{\n}]}\n{\"c\":3}\n";
     assert_eq!(filtered(pretty).0, "{}\n{}\n{\"c\":3}\n");
 }
+
+/// The reader ran ahead of the reject that ends the run, so a file behind it that could not be read
+/// made the status 3 in some runs and 1 in others.
+#[test]
+fn r4_a_failure_behind_the_reject_that_stops_does_not_count() {
+    let place = tempfile::tempdir().unwrap();
+    let path = |name: &str| place.path().join(name).to_str().unwrap().to_owned();
+    fs::write(path("bad"), "{\"n\":1}\n{\"n\":\n").unwrap();
+    fs::write(path("cut.gz"), b"\x1f\x8b\x08\0\0").unwrap();
+    for _ in 0..20 {
+        for (files, code) in [
+            (["bad", "missing", "cut.gz"], 1),
+            (["missing", "bad", "cut.gz"], 3),
+        ] {
+            let files = files.map(path);
+            let mut args = vec!["--on-reject", "stop"];
+            args.extend(files.iter().map(String::as_str));
+            let output = hsmtrail(&args).wait_with_output().unwrap();
+            let errors = String::from_utf8(output.stderr).unwrap();
+            assert_eq!(output.status.code(), Some(code), "{errors}");
+            assert_eq!(errors.lines().count(), usize::from(code == 3), "{errors}");
+        }
+    }
+}

@@ -1,4 +1,5 @@
-//! Sources on real pipes, FIFOs and files: pauses, ends, the stop, gzip told by its first bytes.
+//! Sources on real pipes, FIFOs and files: pauses, ends, the stop, compression told by its first
+//! bytes, and files that grow too much.
 
 #![allow(
     clippy::unwrap_used,
@@ -19,7 +20,7 @@ use bytes::BytesMut;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use hsmtrail::source::{
-    Damage, FileId, Read, Source, SourceError, StopSignal, StopTrigger, stop_pair,
+    Damage, FileId, Packing, Read, Source, SourceError, Spare, StopSignal, StopTrigger, stop_pair,
 };
 
 /// Longer than any of these tests takes: a wait that must end by something else.
@@ -70,6 +71,19 @@ fn gzip(data: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
+fn zstd(data: &[u8]) -> Vec<u8> {
+    let mut out = vec![0; zstd_safe::compress_bound(data.len())];
+    let length = zstd_safe::compress(&mut out[..], data, 3).unwrap();
+    out.truncate(length);
+    out
+}
+
+fn bzip2(data: &[u8]) -> Vec<u8> {
+    let mut encoder = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::fast());
+    encoder.write_all(data).unwrap();
+    encoder.finish().unwrap()
+}
+
 fn lines(count: u32) -> Vec<u8> {
     (0..count)
         .flat_map(|n| format!("{{\"n\":{}}}\n", n.wrapping_mul(2_654_435_761)).into_bytes())
@@ -86,6 +100,11 @@ fn file(dir: &Path, name: &str, bytes: &[u8]) -> std::path::PathBuf {
 type Case = (&'static str, Vec<u8>, Vec<u8>, Option<Damage>);
 
 fn forms() -> Vec<Case> {
+    [gzip_forms(), other_forms()].concat()
+}
+
+/// Plain bytes and gzip.
+fn gzip_forms() -> Vec<Case> {
     let big = lines(40_000);
     let packed = gzip(&big);
     let mut wrong = packed.clone();
@@ -134,6 +153,51 @@ fn forms() -> Vec<Case> {
             [packed, b"{}".to_vec()].concat(),
             big,
             Some(Damage::Trailing),
+        ),
+    ]
+}
+
+/// The other two ways to compress, by the same cases.
+fn other_forms() -> Vec<Case> {
+    let big = lines(40_000);
+    vec![
+        ("zstd", zstd(&big), big.clone(), None),
+        ("bzip2", bzip2(&big), big.clone(), None),
+        (
+            "zstd frames",
+            [zstd(b"a\n"), zstd(b""), zstd(&big)].concat(),
+            [b"a\n", &*big].concat(),
+            None,
+        ),
+        (
+            "bzip2 streams",
+            [bzip2(b"a\n"), bzip2(b""), bzip2(&big)].concat(),
+            [b"a\n", &*big].concat(),
+            None,
+        ),
+        (
+            "half a magic of zstd",
+            vec![0x28, 0xb5],
+            vec![0x28, 0xb5],
+            None,
+        ),
+        (
+            "half a magic of bzip2",
+            b"BZ".to_vec(),
+            b"BZ".to_vec(),
+            None,
+        ),
+        (
+            "cut zstd",
+            zstd(&big)[..9].to_vec(),
+            vec![],
+            Some(Damage::Truncated),
+        ),
+        (
+            "cut bzip2",
+            bzip2(b"a\n")[..20].to_vec(),
+            vec![],
+            Some(Damage::Truncated),
         ),
     ]
 }
@@ -237,6 +301,65 @@ fn output_that_dwarfs_its_input_comes_in_portions() {
         buf.clear();
     }
     assert_eq!(total, size);
+}
+
+/// What grows too much ends at the same byte in every run, and not before it is long.
+#[test]
+fn a_bomb_is_cut_off() {
+    let dir = tempfile::tempdir().unwrap();
+    let size = 18 << 20;
+    let zeros = vec![b'\n'; size];
+    for (packing, raw) in [
+        (Packing::Gzip, gzip(&zeros)),
+        (Packing::Zstd, zstd(&zeros)),
+        (Packing::Bzip2, bzip2(&zeros)),
+    ] {
+        let path = file(dir.path(), "bomb", &raw);
+        let open = |ratio| {
+            let source = Source::open(&path, never()).unwrap();
+            source.with_max_inflate_ratio(ratio)
+        };
+        let mut source = open(200);
+        let (mut buf, mut total) = (BytesMut::new(), 0);
+        let error = loop {
+            match source.read(&mut buf, None) {
+                Ok(Read::Bytes(count)) => total += count,
+                Ok(other) => panic!("{packing}: {other:?}"),
+                Err(error) => break error,
+            }
+            buf.clear();
+        };
+        assert_eq!(total, 16 << 20, "{packing}");
+        let told = error.to_string();
+        let reason = "it becomes more than 200 times longer; if that is right, raise \
+                      --max-inflate-ratio; what came before was read";
+        assert!(told.ends_with(reason), "{told}");
+        assert!(told.contains(&format!(" of its {packing}: ")), "{told}");
+        assert_eq!(source.read(&mut buf, None).unwrap(), Read::End);
+
+        let mut source = open(u64::MAX);
+        let mut total = 0;
+        while let Read::Bytes(count) = source.read(&mut buf, None).unwrap() {
+            total += count;
+            buf.clear();
+        }
+        assert_eq!(total, size, "{packing}");
+    }
+}
+
+/// The buffers of one source serve the next, whatever its form and however the one before ended.
+#[test]
+fn buffers_go_from_source_to_source() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut spare = Spare::default();
+    for (n, (what, raw, out, damage)) in forms().into_iter().chain(forms()).enumerate() {
+        let path = file(dir.path(), &n.to_string(), &raw);
+        let mut source = Source::open(&path, never()).unwrap().with_spare(spare);
+        let (got, end) = drain(&mut source);
+        assert!(got == out, "{what}: {} bytes, not {}", got.len(), out.len());
+        check_end(what, end, damage);
+        spare = source.into_spare();
+    }
 }
 
 #[test]
@@ -387,7 +510,7 @@ fn what_cannot_be_read_is_said_in_a_sentence() {
     let directory = Source::open(dir.path(), never()).unwrap_err().to_string();
     assert_eq!(
         directory,
-        format!("{here} is a directory; name the files in it")
+        format!("{here} is a directory; give its path as FILE to read the files in it")
     );
 
     let mut cut = gzip(b"text\n");
@@ -397,8 +520,8 @@ fn what_cannot_be_read_is_said_in_a_sentence() {
     assert_eq!(
         end.unwrap_err().to_string(),
         format!(
-            "{here}/cut.gz is not intact gzip at byte {}: it is cut off; copy it again from where \
-             it came; what came before was read",
+            "cannot decompress {here}/cut.gz beyond byte {} of its gzip: it is cut off; copy it \
+             again from where it came; what came before was read",
             cut.len()
         )
     );

@@ -58,7 +58,7 @@ const ROOMS: [(&str, &[&str]); 20] = [
     ("suggest", &[]),
     ("schema", &[]),
     ("explain", &["enrich", "event", "suggest"]),
-    ("config", &["cli", "suggest"]),
+    ("config", &["cli", "source", "suggest"]),
     ("cli", &["config"]),
     ("lib", &[]),
     (
@@ -72,6 +72,7 @@ const ROOMS: [(&str, &[&str]); 20] = [
             "pipeline",
             "schema",
             "sink",
+            "source",
             "supervisor",
         ],
     ),
@@ -83,14 +84,16 @@ const STAGES: [&str; 8] = [
 ];
 
 /// Each dependency and the rooms, or modules of a room, that may name it.
-const CRATES: [(&str, &[&str]); 28] = [
+const CRATES: [(&str, &[&str]); 32] = [
     ("axum", &["metrics"]),
     ("base64", &["encode::reject", "pipeline::opener"]),
     ("bytes", &["source", "framing", "pipeline"]),
+    ("bzip2", &["source::bzip2"]),
     ("clap", &["cli", "config", "main"]),
     ("clap_complete", &["cli"]),
     ("clap_mangen", &["cli"]),
     ("flate2", &["source::gzip"]),
+    ("glob", &["source::paths"]),
     ("hashbrown", &["order::dedup"]),
     ("hyper", &["metrics"]),
     ("hyper_util", &["metrics"]),
@@ -125,7 +128,9 @@ const CRATES: [(&str, &[&str]); 28] = [
         &["pipeline", "metrics", "supervisor", "logging", "main"],
     ),
     ("tracing_subscriber", &["logging"]),
+    ("walkdir", &["source::paths"]),
     ("wide", &["framing::scanner", "decode::cursor"]),
+    ("zstd_safe", &["source::zstd"]),
 ];
 
 /// The rooms that know no file, no clock, no thread and no environment.

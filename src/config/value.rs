@@ -150,6 +150,11 @@ pub const RECORD_SIZE: Kind<usize> = Kind::new(
     |text| size(text).filter(|bytes| (1 << 10..=1 << 30).contains(bytes)),
 );
 
+/// How many times longer something may become.
+pub const RATIO: Kind<u64> = Kind::new("a whole number from 1", Form::Bare, |text| {
+    digits(text).filter(|ratio| *ratio > 0)
+});
+
 /// How long a record may wait for more input.
 ///
 /// Bounded, so that adding it to a clock's reading cannot overflow.

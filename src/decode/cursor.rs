@@ -122,13 +122,10 @@ impl<'t> Cursor<'t> {
             if next != Some(b'"') {
                 return Err(Refused);
             }
-            // A copy, to be kept in registers.
-            let mut place = self.place;
-            let begin = place.at + 1;
-            let is_escaped = place.string()?;
-            let end = place.at - 1;
-            place.colon()?;
-            self.place = place;
+            let begin = self.place.at + 1;
+            let is_escaped = self.place.string()?;
+            let end = self.place.at - 1;
+            self.place.colon()?;
             let name = self.text_of(begin..end, is_escaped)?;
             member(self, name)?;
             next = self.after_value(b'}')?;

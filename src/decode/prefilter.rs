@@ -53,14 +53,14 @@ impl<'a> Prefilter<'a> {
     /// Whether a hit stands in the line that starts at `start`, and at most `reach` bytes behind
     /// it; for a record of which the end is not known yet.
     pub fn hits_line(&mut self, start: usize, reach: usize) -> bool {
-        let hits = [self.names.first_from(start), self.escapes.first_from(start)];
-        let near = hits
-            .into_iter()
-            .flatten()
-            .min()
-            .filter(|hit| hit - start <= reach);
-        near.and_then(|hit| self.bytes.get(start..hit))
-            .is_some_and(|before| memchr2(b'\n', b'\r', before).is_none())
+        let bytes = self.bytes;
+        let near = |hit: usize| {
+            let before = bytes.get(start..hit).unwrap_or_default();
+            before.len() <= reach && memchr2(b'\n', b'\r', before).is_none()
+        };
+        // Where the name is near, escapes need not be looked for.
+        self.names.first_from(start).is_some_and(near)
+            || self.escapes.first_from(start).is_some_and(near)
     }
 }
 

@@ -1,31 +1,57 @@
-//! Reads one source after the other and deals their batches out to the workers.
+//! Reads the inputs, several files at once, and deals their batches out to the workers.
 //!
-//! In → out: the inputs of the configuration; batches, each to the next worker in turn.
+//! In → out: the inputs of the configuration; bundles of batches, each to the next worker in turn.
 //!
-//! Invariants: **Batches go out in input order, in turn.** A batch is sent when it is large enough,
-//! when the input has paused for the flush interval, or when its source ends.
+//! Invariants: **Batches go out in input order, in turn.** A bundle is sent when it is large enough,
+//! when the input has paused for the flush interval, or when its lot ends. **Only regular files are
+//! read ahead**: any other source is opened when everything before it was dealt out, and nothing
+//! behind it is touched until it ends.
 //!
-//! Not here: opening and decompressing (`source`), cutting (`framing`).
+//! A reader takes a [`Lot`], one large file or several small ones, and reads it whether or not it is
+//! its turn. What it reads ahead it holds, up to [`HELD_BYTES`]. The turn is the one [`Dealer`]: who
+//! holds it sends to the workers directly, and hands it to the reader of the next lot at the end. So
+//! there is neither a thread that only passes batches on nor a place where they are put in order.
 //!
-//! Failure: a source that fails is logged, counted, and ends there, as if the input ended; the
-//! next one goes on. On a stop the unfinished record is left behind, and its bytes are counted.
+//! Not here: finding, opening and decompressing files (`source`), cutting (`framing`).
+//!
+//! Failure: a source that fails ends there, as if the input ended; the failure is sent in its place
+//! among the batches, and the next source goes on. On a stop the unfinished record is left behind,
+//! its bytes are counted, and what later files gave is dropped: the output is a prefix.
 
-use std::sync::Arc;
-use std::sync::mpsc::SyncSender;
+use std::collections::VecDeque;
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+use std::{iter, vec};
 
 use bytes::BytesMut;
 use tokio_util::codec::Decoder;
 
-use super::Job;
+use super::{Bundle, Job};
 use crate::config::{self, Config, Input};
-use crate::framing::{Batch, InputForm, RecordDecoder};
+use crate::framing::{Batch, BatchContent, Frame, InputForm, RecordDecoder};
 use crate::metrics::Metrics;
-use crate::source::{Read, Source, SourceError, StopSignal};
+use crate::source::{FileId, Found, Paths, Read, Source, SourceError, Spare, StopSignal};
 
-/// A buffer with so many unsent bytes is worth a batch: a worker needs some 100 µs for it, a
+/// A buffer with so many unsent bytes is worth a bundle: a worker needs some 100 µs for it, a
 /// channel's cost is then nothing, and it stays in the second-level cache.
 const BATCH_BYTES: usize = 256 * 1024;
+
+/// Room for a bundle, the read that makes it large enough, and the begun record before it.
+const BUFFER_BYTES: usize = BATCH_BYTES + (128 + 16) * 1024;
+
+/// A source begins in the buffer of the one before when there is so much room.
+const LEAST_ROOM: usize = 64 * 1024;
+
+/// A lot has so many bytes as they lie on disk, or is one file: enough to make the turn's cost
+/// nothing, and as much as is held when it has grown tenfold.
+const LOT_BYTES: u64 = 64 * 1024;
+
+/// A lot of empty files ends too.
+const LOT_FILES: usize = 64;
+
+/// What a reader holds of a lot before its turn.
+const HELD_BYTES: usize = 1 << 20;
 
 /// What was read.
 #[derive(Debug, Default)]
@@ -34,19 +60,26 @@ pub(super) struct ReadTotals {
     pub(super) bytes: u64,
     /// Bytes of a record that was under way when the run was stopped.
     pub(super) unfinished_bytes: u64,
-    /// Sources that could not be read, or not to their end.
-    pub(super) failed_sources: u64,
 }
 
-/// The reader's view of a run.
-pub(super) struct Reader<'a> {
-    inputs: Vec<Input>,
+impl ReadTotals {
+    /// Adds what another reader read.
+    pub(super) fn add(&mut self, other: &Self) {
+        self.bytes = self.bytes.saturating_add(other.bytes);
+        self.unfinished_bytes = self.unfinished_bytes.saturating_add(other.unfinished_bytes);
+    }
+}
+
+/// What all readers of a run share.
+pub(super) struct Reading<'a> {
     form: InputForm,
     max_record_bytes: usize,
+    max_inflate_ratio: u64,
     flush_interval: Duration,
     stop: StopSignal,
     metrics: &'a Metrics,
-    totals: ReadTotals,
+    progress: &'a (dyn Fn(u64) + Sync),
+    queue: Mutex<Queue>,
 }
 
 /// Whether there is more to do.
@@ -56,108 +89,307 @@ enum Flow {
     Stop,
 }
 
-impl<'a> Reader<'a> {
-    pub(super) fn new(config: &Config, stop: StopSignal, metrics: &'a Metrics) -> Self {
+impl<'a> Reading<'a> {
+    /// `outputs` are the files that this run writes; `progress` is told how many raw bytes came.
+    pub(super) fn new(
+        config: &Config,
+        outputs: Vec<FileId>,
+        stop: StopSignal,
+        metrics: &'a Metrics,
+        progress: &'a (dyn Fn(u64) + Sync),
+    ) -> Self {
         Self {
-            inputs: config.inputs.clone(),
             form: match config.input {
                 config::InputForm::Auto => InputForm::Auto,
                 config::InputForm::Lines => InputForm::Lines,
                 config::InputForm::Document => InputForm::Document,
             },
             max_record_bytes: config.max_record_bytes,
+            max_inflate_ratio: config.max_inflate_ratio,
             flush_interval: config.flush_interval,
             stop,
             metrics,
+            progress,
+            queue: Mutex::new(Queue::new(config.inputs.clone(), outputs)),
+        }
+    }
+
+    /// Gives the first reader its turn: from now on batches go to these workers.
+    pub(super) fn deal_to(&self, workers: Vec<SyncSender<Bundle>>) {
+        let (turn, first) = channel();
+        self.queue().turn = first;
+        // The receiver is still there.
+        let (Ok(()) | Err(_)) = turn.send(Dealer { workers, next: 0 });
+    }
+
+    /// Reads lot after lot, until there is none, the stop signal comes, or nobody takes batches.
+    pub(super) fn read_lots(&self) -> ReadTotals {
+        let mut reader = Reader {
+            common: self,
+            buffer: BytesMut::new(),
+            spare: Spare::default(),
             totals: ReadTotals::default(),
-        }
-    }
-
-    /// Reads all inputs, until they end, the stop signal comes, or nobody takes batches.
-    pub(super) fn read_all(
-        mut self,
-        workers: Vec<SyncSender<Job>>,
-        progress: &mut dyn FnMut(u64),
-    ) -> ReadTotals {
-        let mut dealer = Dealer { workers, next: 0 };
-        let mut raw_bytes = 0;
-        for input in std::mem::take(&mut self.inputs) {
-            let opened = match &input {
-                Input::Stdin => Source::stdin(self.stop.clone()),
-                Input::File(path) => Source::open(path, self.stop.clone()),
-            };
-            match opened {
-                Ok(mut source) => {
-                    let flow = self.read(&mut source, &mut dealer, &mut |of_source| {
-                        progress(raw_bytes + of_source);
-                    });
-                    raw_bytes += source.raw_bytes();
-                    if flow == Flow::Stop {
-                        break;
-                    }
-                }
-                Err(error) => self.failed(&error),
-            }
-        }
-        self.totals
-    }
-
-    fn read(
-        &mut self,
-        source: &mut Source,
-        dealer: &mut Dealer,
-        progress: &mut dyn FnMut(u64),
-    ) -> Flow {
-        let mut decoder = RecordDecoder::new(self.form, self.max_record_bytes);
-        let mut buffer = BytesMut::with_capacity(2 * BATCH_BYTES);
-        let mut target = dealer.of_source(source.name());
-        let mut unsent = Unsent::default();
-        let mut blocked = Duration::ZERO;
+        };
         loop {
-            let read = source.read(&mut buffer, unsent.wait(self.flush_interval));
-            self.metrics
-                .input_blocked(source.blocked().saturating_sub(blocked));
-            blocked = source.blocked();
-            let sent = match read {
-                Ok(Read::Bytes(count)) => {
-                    self.totals.bytes = self.totals.bytes.saturating_add(count as u64);
-                    self.metrics.input_bytes(count as u64);
-                    progress(source.raw_bytes());
-                    unsent.add(count);
-                    if unsent.is_due(self.flush_interval) {
-                        target.send_paused(&mut decoder, &mut buffer)
-                    } else if unsent.bytes >= BATCH_BYTES {
-                        target.send_ready(&mut decoder, &mut buffer)
-                    } else {
-                        continue;
-                    }
-                }
-                Ok(Read::Idle) => target.send_paused(&mut decoder, &mut buffer),
-                Ok(Read::Stopped) => {
-                    target.send_paused(&mut decoder, &mut buffer);
-                    self.totals.unfinished_bytes = decoder.unfinished_bytes(&buffer) as u64;
-                    return Flow::Stop;
-                }
-                Ok(Read::End) => return target.send_last(&mut decoder, &mut buffer),
-                Err(error) => {
-                    self.failed(&error);
-                    return target.send_last(&mut decoder, &mut buffer);
+            let mut queue = self.queue();
+            let Some(lot) = queue.next_lot() else { break };
+            // Held while it is read: nobody reads ahead of a stream.
+            let alone = match lot.sources.as_slice() {
+                [source] if source.is_stream() => Some(queue),
+                _ => {
+                    drop(queue);
+                    None
                 }
             };
-            if sent == Flow::Stop {
-                return Flow::Stop;
+            let flow = reader.read_lot(lot);
+            drop(alone);
+            if flow == Flow::Stop {
+                break;
             }
-            unsent = Unsent::default();
         }
+        reader.totals
     }
 
-    fn failed(&mut self, error: &SourceError) {
-        tracing::error!("{error}");
-        self.totals.failed_sources += 1;
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Bytes that were read since the last batch was sent.
+/// The inputs that nobody reads yet.
+struct Queue {
+    sources: iter::Peekable<Sources>,
+    /// Where the turn comes to the next lot.
+    turn: Receiver<Dealer>,
+}
+
+/// Consecutive sources that one reader reads: a stream, or files.
+struct Lot {
+    sources: Vec<Next>,
+    /// Gives the dealer when everything before was dealt out.
+    turn: Receiver<Dealer>,
+    /// Takes it when everything of this lot was.
+    next_turn: Sender<Dealer>,
+}
+
+/// A source that is to be opened.
+enum Next {
+    Stdin,
+    File(Found),
+    Failed(SourceError),
+}
+
+impl Next {
+    /// Whether it is something else than a file: reading it too early could harm.
+    fn is_stream(&self) -> bool {
+        match self {
+            Self::Stdin => true,
+            Self::File(found) => found.size.is_none(),
+            Self::Failed(_) => false,
+        }
+    }
+
+    fn size(&self) -> u64 {
+        match self {
+            Self::File(found) => found.size.unwrap_or(0),
+            Self::Stdin | Self::Failed(_) => 0,
+        }
+    }
+}
+
+impl Queue {
+    fn new(inputs: Vec<Input>, outputs: Vec<FileId>) -> Self {
+        let sources = Sources {
+            inputs: inputs.into_iter(),
+            paths: None,
+            outputs,
+        };
+        Self {
+            sources: sources.peekable(),
+            turn: channel().1,
+        }
+    }
+
+    fn next_lot(&mut self) -> Option<Lot> {
+        let Some(first) = self.sources.next() else {
+            // When the turn comes here, it is the end of the input.
+            self.turn = channel().1;
+            return None;
+        };
+        let mut sources = vec![first];
+        let mut bytes = sources.iter().map(Next::size).sum::<u64>();
+        let is_stream = sources.iter().any(Next::is_stream);
+        while !is_stream
+            && sources.len() < LOT_FILES
+            && let Some(next) = self
+                .sources
+                .next_if(|next| !next.is_stream() && bytes.saturating_add(next.size()) <= LOT_BYTES)
+        {
+            bytes += next.size();
+            sources.push(next);
+        }
+        let (next_turn, turn) = channel();
+        Some(Lot {
+            sources,
+            turn: std::mem::replace(&mut self.turn, turn),
+            next_turn,
+        })
+    }
+}
+
+/// The sources of all inputs, found one after the other.
+struct Sources {
+    inputs: vec::IntoIter<Input>,
+    /// Those of the input under way.
+    paths: Option<Paths>,
+    outputs: Vec<FileId>,
+}
+
+impl Iterator for Sources {
+    type Item = Next;
+
+    fn next(&mut self) -> Option<Next> {
+        loop {
+            match self.paths.as_mut().and_then(Iterator::next) {
+                Some(Ok(found)) => return Some(Next::File(found)),
+                Some(Err(error)) => return Some(Next::Failed(error)),
+                None => match self.inputs.next()? {
+                    Input::Stdin => return Some(Next::Stdin),
+                    Input::File(path) => self.paths = Some(Paths::new(&path, self.outputs.clone())),
+                },
+            }
+        }
+    }
+}
+
+/// One reader, with what it takes from source to source.
+struct Reader<'a> {
+    common: &'a Reading<'a>,
+    buffer: BytesMut,
+    spare: Spare,
+    totals: ReadTotals,
+}
+
+impl Reader<'_> {
+    fn read_lot(&mut self, lot: Lot) -> Flow {
+        let mut target = Target::new(lot.turn, self.common.metrics);
+        let flow = self.read_sources(lot.sources, &mut target);
+        self.totals.bytes = self.totals.bytes.saturating_add(target.counted);
+        if flow == Flow::GoOn {
+            target.pass_on(&lot.next_turn);
+        }
+        flow
+    }
+
+    fn read_sources(&mut self, sources: Vec<Next>, target: &mut Target<'_>) -> Flow {
+        for next in sources {
+            if next.is_stream() && target.take_turn() == Flow::Stop {
+                return Flow::Stop;
+            }
+            let stop = self.common.stop.clone();
+            let opened = match next {
+                Next::Stdin => Source::stdin(stop),
+                Next::File(found) => Source::open(&found.path, stop),
+                Next::Failed(error) => Err(error),
+            };
+            let flow = match opened {
+                Ok(source) => {
+                    target.begin(source.name());
+                    self.read(source, target)
+                }
+                Err(error) => {
+                    target.push(Err(error));
+                    Flow::GoOn
+                }
+            };
+            if flow == Flow::Stop {
+                return Flow::Stop;
+            }
+        }
+        match target.send() {
+            Flow::GoOn => target.take_turn(),
+            Flow::Stop => Flow::Stop,
+        }
+    }
+
+    fn read(&mut self, source: Source, target: &mut Target<'_>) -> Flow {
+        let common = self.common;
+        let mut source = source
+            .with_max_inflate_ratio(common.max_inflate_ratio)
+            .with_spare(std::mem::take(&mut self.spare));
+        let mut decoder = RecordDecoder::new(common.form, common.max_record_bytes);
+        self.buffer.clear();
+        self.make_room(LEAST_ROOM);
+        let mut blocked = Duration::ZERO;
+        let mut raw_bytes = 0;
+        loop {
+            let read = source.read(&mut self.buffer, target.unsent.wait(common.flush_interval));
+            common
+                .metrics
+                .input_blocked(source.blocked().saturating_sub(blocked));
+            blocked = source.blocked();
+            (common.progress)(source.raw_bytes() - raw_bytes);
+            raw_bytes = source.raw_bytes();
+            let flow = match read {
+                Ok(Read::Bytes(count)) => {
+                    target.came(count);
+                    if target.unsent.is_due(common.flush_interval) {
+                        target.push_flushed(&mut decoder, &mut self.buffer);
+                    } else if target.unsent.bytes >= BATCH_BYTES {
+                        target.push_ready(&mut decoder, &mut self.buffer);
+                    } else {
+                        continue;
+                    }
+                    target.send()
+                }
+                Ok(Read::Idle) => {
+                    target.push_flushed(&mut decoder, &mut self.buffer);
+                    target.send()
+                }
+                Ok(Read::Stopped) => {
+                    target.push_flushed(&mut decoder, &mut self.buffer);
+                    self.stopped(target, decoder.unfinished_bytes(&self.buffer));
+                    Flow::Stop
+                }
+                ended @ (Ok(Read::End) | Err(_)) => {
+                    target.push_last(&mut decoder, &mut self.buffer);
+                    if let Err(error) = ended {
+                        target.push(Err(error));
+                    }
+                    self.spare = source.into_spare();
+                    return target.send_if_due(common.flush_interval);
+                }
+            };
+            if flow == Flow::Stop {
+                return Flow::Stop;
+            }
+            self.make_room(BATCH_BYTES);
+        }
+    }
+
+    /// What a stop leaves behind belongs to the run only when it is this reader's turn.
+    fn stopped(&mut self, target: &mut Target<'_>, unfinished_bytes: usize) {
+        if target.send() == Flow::GoOn && target.take_turn() == Flow::GoOn {
+            self.totals.unfinished_bytes = unfinished_bytes as u64;
+        }
+    }
+
+    /// Gives what comes a buffer of its own, unless there is room for so much behind the last bytes.
+    fn make_room(&mut self, bytes: usize) {
+        if self.buffer.capacity() - self.buffer.len() < bytes {
+            self.buffer = buffer_for(&self.buffer);
+        }
+    }
+}
+
+/// A buffer for the next bundle, which begins with what was left over. Its room grows with that, so
+/// that a record which fills buffer after buffer is not copied too often.
+fn buffer_for(left_over: &[u8]) -> BytesMut {
+    let mut buffer = BytesMut::with_capacity(BUFFER_BYTES + 2 * left_over.len());
+    buffer.extend_from_slice(left_over);
+    buffer
+}
+
+/// Bytes that were read since the last bundle was sent.
 #[derive(Debug, Default)]
 struct Unsent {
     bytes: usize,
@@ -183,71 +415,181 @@ impl Unsent {
     }
 }
 
-/// Gives each worker its batch in turn.
+/// Gives each worker its bundle in turn.
 struct Dealer {
-    workers: Vec<SyncSender<Job>>,
+    workers: Vec<SyncSender<Bundle>>,
     next: usize,
 }
 
 impl Dealer {
-    fn of_source(&mut self, name: &str) -> Target<'_> {
-        Target {
-            dealer: self,
-            source: Arc::from(name),
-            first: true,
-        }
-    }
-
-    fn send(&mut self, job: Job) -> Flow {
+    fn send(&mut self, bundle: Bundle) -> Flow {
         let Some(worker) = self.workers.get(self.next) else {
             return Flow::Stop;
         };
         self.next = (self.next + 1) % self.workers.len();
-        match worker.send(job) {
+        match worker.send(bundle) {
             Ok(()) => Flow::GoOn,
             Err(_) => Flow::Stop,
         }
     }
 }
 
-/// Where the batches of one source go.
+/// Where the batches of one lot go.
 struct Target<'a> {
-    dealer: &'a mut Dealer,
+    turn: Receiver<Dealer>,
+    /// Only when it is this lot's turn.
+    dealer: Option<Dealer>,
+    /// What is to be dealt out when the turn comes.
+    held: VecDeque<Bundle>,
+    held_bytes: usize,
+    /// The next bundle.
+    bundle: Bundle,
+    unsent: Unsent,
+    /// Bytes read of this lot.
+    bytes: u64,
+    /// How many of them the metrics know of: those of which it is the turn.
+    counted: u64,
+    metrics: &'a Metrics,
     source: Arc<str>,
     first: bool,
 }
 
-impl Target<'_> {
-    /// Sends what is complete by its line.
-    fn send_ready(&mut self, decoder: &mut RecordDecoder, buffer: &mut BytesMut) -> Flow {
-        self.send_each(|| decoder.decode(buffer).ok().flatten())
-    }
-
-    /// Sends what is complete, be it in a line that goes on.
-    fn send_paused(&mut self, decoder: &mut RecordDecoder, buffer: &mut BytesMut) -> Flow {
-        match self.send_ready(decoder, buffer) {
-            Flow::GoOn => self.send_each(|| decoder.flush(buffer)),
-            Flow::Stop => Flow::Stop,
+impl<'a> Target<'a> {
+    fn new(turn: Receiver<Dealer>, metrics: &'a Metrics) -> Self {
+        Self {
+            turn,
+            dealer: None,
+            held: VecDeque::new(),
+            held_bytes: 0,
+            bundle: Bundle::new(),
+            unsent: Unsent::default(),
+            bytes: 0,
+            counted: 0,
+            metrics,
+            source: Arc::from(""),
+            first: true,
         }
     }
 
-    /// Sends everything: the source has ended.
-    fn send_last(&mut self, decoder: &mut RecordDecoder, buffer: &mut BytesMut) -> Flow {
-        self.send_each(|| decoder.decode_eof(buffer).ok().flatten())
+    /// From now on what is pushed belongs to the source of this name.
+    fn begin(&mut self, name: &str) {
+        self.source = Arc::from(name);
+        self.first = true;
     }
 
-    fn send_each(&mut self, mut next: impl FnMut() -> Option<Batch>) -> Flow {
-        while let Some(batch) = next() {
-            let first = std::mem::take(&mut self.first);
-            let job = Job {
-                source: Arc::clone(&self.source),
-                first,
-                batch,
-            };
-            if self.dealer.send(job) == Flow::Stop {
+    /// So many bytes were read.
+    fn came(&mut self, count: usize) {
+        self.unsent.add(count);
+        self.bytes = self.bytes.saturating_add(count as u64);
+        self.count();
+    }
+
+    /// Tells the metrics of what was read, once it is this lot's turn.
+    fn count(&mut self) {
+        if self.dealer.is_some() {
+            self.metrics.input_bytes(self.bytes - self.counted);
+            self.counted = self.bytes;
+        }
+    }
+
+    /// Takes what is complete by its line.
+    fn push_ready(&mut self, decoder: &mut RecordDecoder, buffer: &mut BytesMut) {
+        while let Ok(Some(batch)) = decoder.decode(buffer) {
+            self.push(Ok(batch));
+        }
+    }
+
+    /// Takes what is complete, be it in a line that goes on.
+    fn push_flushed(&mut self, decoder: &mut RecordDecoder, buffer: &mut BytesMut) {
+        self.push_ready(decoder, buffer);
+        while let Some(batch) = decoder.flush(buffer) {
+            self.push(Ok(batch));
+        }
+    }
+
+    /// Takes everything: the source has ended.
+    fn push_last(&mut self, decoder: &mut RecordDecoder, buffer: &mut BytesMut) {
+        while let Ok(Some(batch)) = decoder.decode_eof(buffer) {
+            self.push(Ok(batch));
+        }
+    }
+
+    /// Takes a batch, or the failure that ends its source.
+    fn push(&mut self, work: Result<Batch, SourceError>) {
+        let first = std::mem::take(&mut self.first);
+        self.bundle.push(Job {
+            source: Arc::clone(&self.source),
+            first,
+            work,
+        });
+    }
+
+    /// Sends the bundle if it is large enough, or the first of it has waited long enough.
+    fn send_if_due(&mut self, flush_interval: Duration) -> Flow {
+        if self.unsent.bytes >= BATCH_BYTES || self.unsent.is_due(flush_interval) {
+            self.send()
+        } else {
+            Flow::GoOn
+        }
+    }
+
+    /// Deals the bundle out, or holds it as long as it is another lot's turn.
+    fn send(&mut self) -> Flow {
+        self.unsent = Unsent::default();
+        let bundle = std::mem::take(&mut self.bundle);
+        if !bundle.is_empty() {
+            self.held_bytes += bundle.iter().map(weight).sum::<usize>();
+            self.held.push_back(bundle);
+        }
+        if self.dealer.is_none() {
+            if self.held_bytes >= HELD_BYTES {
+                return self.take_turn();
+            }
+            self.dealer = self.turn.try_recv().ok();
+        }
+        self.deal()
+    }
+
+    /// Waits until everything before this lot was dealt out, and deals out what is held.
+    fn take_turn(&mut self) -> Flow {
+        if self.dealer.is_none() {
+            self.dealer = self.turn.recv().ok();
+        }
+        if self.dealer.is_none() {
+            return Flow::Stop;
+        }
+        self.deal()
+    }
+
+    fn deal(&mut self) -> Flow {
+        self.count();
+        let Some(dealer) = &mut self.dealer else {
+            return Flow::GoOn;
+        };
+        self.held_bytes = 0;
+        while let Some(bundle) = self.held.pop_front() {
+            if dealer.send(bundle) == Flow::Stop {
                 return Flow::Stop;
             }
         }
         Flow::GoOn
     }
+
+    /// It is the next lot's turn. When there is none, the workers see the end of the input.
+    fn pass_on(self, next_turn: &Sender<Dealer>) {
+        if let Some(dealer) = self.dealer {
+            let (Ok(()) | Err(_)) = next_turn.send(dealer);
+        }
+    }
+}
+
+/// About how much memory a job takes.
+fn weight(job: &Job) -> usize {
+    job.work.as_ref().map_or(0, |batch| {
+        let frames = match &batch.content {
+            BatchContent::Frames(frames) => frames.len(),
+            BatchContent::Lines | BatchContent::Oversize(_) => 0,
+        };
+        batch.bytes.len() + frames * size_of::<Frame>()
+    })
 }

@@ -10,21 +10,23 @@
 //! Not here: the form of a reject line (`encode::reject`), write(2) (`sink`), repeats and order of
 //! time (`arranger`).
 //!
-//! Failure: a [`SinkError`] ends the run.
+//! Failure: a [`SinkError`] ends the run. A source's failure is logged and counted where it stands
+//! among the batches, so that the exit status is the same in every run.
 
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::mpsc::SendError;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use super::FromWorker;
 use super::arranger::{Arranger, Place};
 use super::output::{Output, Oversize, PendingReject};
-use super::{Done, FromWorker};
 use crate::config::{Config, OnReject};
 use crate::encode::reject::{self, Detail, Reject, Streamed};
 use crate::framing::{OversizePart, RejectReason};
 use crate::metrics::{Counts, Metrics, RecordOutcome};
 use crate::sink::{Sink, SinkError};
+use crate::source::FileId;
 
 /// So many bytes of lines that are put together are written at once. A reject's line may be a
 /// hundred times as long as the reject, and held records may leave in any number, so that not all
@@ -41,6 +43,12 @@ pub struct Outputs {
 }
 
 impl Outputs {
+    /// The regular files among them, which are no input.
+    pub fn ids(&self) -> Vec<FileId> {
+        let sinks = [Some(&self.records), self.rejects.as_ref()];
+        sinks.into_iter().flatten().filter_map(Sink::id).collect()
+    }
+
     /// Opens the files anew, for rotation; each that cannot be stays as it is.
     ///
     /// # Errors
@@ -70,6 +78,8 @@ pub(super) struct Written {
     pub(super) counts: Counts,
     /// Bytes written to the output.
     pub(super) bytes: u64,
+    /// Sources that could not be read, or not to their end.
+    pub(super) failed_sources: u64,
 }
 
 /// The writer's view of a run.
@@ -117,6 +127,7 @@ impl<'a> Writer<'a> {
             written: Written {
                 counts: Counts::new(),
                 bytes: 0,
+                failed_sources: 0,
             },
         }
     }
@@ -129,27 +140,37 @@ impl<'a> Writer<'a> {
     pub(super) fn write_all(mut self, workers: Vec<FromWorker>) -> Result<Written, SinkError> {
         let mut in_turn = workers.iter().cycle();
         let mut worker = in_turn.next();
-        while let Some((outputs, used)) = worker {
-            // Batches are dealt out in turn, so when this worker has no more, no worker has.
-            let Ok(mut done) = outputs.recv() else { break };
-            if done.first {
-                self.records = 0;
-            }
-            let read = done.output.read();
-            self.write(&mut done)?;
-            self.records += read;
-            self.count(&done.output.counts);
-            self.count_left();
-            if self.on_reject == OnReject::Stop
-                && done.output.counts.records(RecordOutcome::Rejected) > 0
-            {
-                break;
-            }
-            if done.last {
+        'input: while let Some((outputs, used)) = worker {
+            // Bundles are dealt out in turn, so when this worker has no more, no worker has.
+            let Ok(finished) = outputs.recv() else { break };
+            if finished.last {
                 worker = in_turn.next();
             }
-            // A worker that has ended needs no buffers.
-            let (Ok(()) | Err(SendError(_))) = used.send(done.output);
+            for done in finished.done {
+                if done.first {
+                    self.records = 0;
+                }
+                let mut output = match done.result {
+                    Ok(output) => output,
+                    Err(error) => {
+                        tracing::error!("{error}");
+                        self.written.failed_sources += 1;
+                        continue;
+                    }
+                };
+                let read = output.read();
+                self.write(&mut output, &done.source)?;
+                self.records += read;
+                self.count(&output.counts);
+                self.count_left();
+                if self.on_reject == OnReject::Stop
+                    && output.counts.records(RecordOutcome::Rejected) > 0
+                {
+                    break 'input;
+                }
+                // A worker that has ended needs no buffers.
+                let (Ok(()) | Err(SendError(_))) = used.send(output);
+            }
         }
         self.write_held()?;
         Ok(self.written)
@@ -169,16 +190,15 @@ impl<'a> Writer<'a> {
         }
     }
 
-    fn write(&mut self, done: &mut Done) -> Result<(), SinkError> {
+    fn write(&mut self, output: &mut Output, source: &str) -> Result<(), SinkError> {
         let outputs: &'a Mutex<Outputs> = self.outputs;
         let mut outputs = lock(outputs);
-        let output = &mut done.output;
         if let Some(part) = &output.oversize {
-            self.write_oversize(part, &done.source, &mut outputs)
+            self.write_oversize(part, source, &mut outputs)
         } else if output.rejects.is_empty() || self.on_reject == OnReject::Drop {
             self.write_lines(0, output, &mut outputs)
         } else {
-            self.write_rejects(output, &done.source, &mut outputs)
+            self.write_rejects(output, source, &mut outputs)
         }
     }
 
