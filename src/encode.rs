@@ -51,6 +51,24 @@ pub fn splice(enrichment: &Enrichment<'_>, out: &mut Vec<u8>) {
     out.push(b'}');
 }
 
+/// Appends the object `cloudhsm` of one of several events that a record holds, with a comma before
+/// it when there is one before it in `objects`.
+pub fn append_object(enrichment: &Enrichment<'_>, objects: &mut Vec<u8>) {
+    let comma = if objects.is_empty() { "" } else { "," };
+    object(comma, objects, |out| cloudhsm(enrichment, out));
+}
+
+/// Puts the member `cloudhsm` into the record at the end of `out`, before its last brace, for the
+/// events that the record holds: their `objects`, in an array when they are `several`.
+pub fn splice_objects(objects: &[u8], several: bool, out: &mut Vec<u8>) {
+    let brace = out.pop();
+    debug_assert_eq!(brace, Some(b'}'), "a record ends with its own brace");
+    let (open, close): (&[u8], &[u8]) = if several { (b"[", b"]") } else { (b"", b"") };
+    for part in [b",\"cloudhsm\":", open, objects, close, b"}"] {
+        out.extend_from_slice(part);
+    }
+}
+
 /// Puts the member `duplicate` into the `cloudhsm` object of the line at the end of `out`.
 ///
 /// The line is one that [`splice`] made, with its line break: it ends with the braces of the

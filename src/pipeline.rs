@@ -20,6 +20,7 @@
 //! counted in the [`Summary`], and the next one goes on.
 
 pub mod arranger;
+mod opener;
 pub mod output;
 mod reader;
 mod summary;
@@ -29,12 +30,13 @@ mod writer;
 pub use summary::Summary;
 pub use writer::Outputs;
 
-use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::cell::{Cell, RefCell};
+use std::sync::mpsc::{Receiver, SendError, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::thread::{Builder, Scope, ScopedJoinHandle, scope};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use crate::config::{Config, DedupWindow, Input, OnReject, Select, Validate};
+use crate::config::{Config, DedupWindow, Envelope, Input, OnReject, Select, Validate};
 use crate::framing::Batch;
 use crate::metrics::Metrics;
 use crate::sink::SinkError;
@@ -55,6 +57,8 @@ pub struct Limits {
     pub select: Select,
     /// Which records are parsed in full.
     pub validate: Validate,
+    /// What becomes of records that hold others.
+    pub envelope: Envelope,
     /// The longest record that is no reject, in bytes.
     pub max_record_bytes: usize,
     /// The run ends with the first reject.
@@ -88,7 +92,14 @@ struct Job {
     work: Result<Batch, SourceError>,
 }
 
-/// What became of a [`Job`].
+/// What became of a [`Bundle`], or of a part of it.
+struct Finished {
+    done: Vec<Done>,
+    /// No more of this bundle follows.
+    last: bool,
+}
+
+/// What became of a [`Job`], or of a part of it.
 struct Done {
     source: Arc<str>,
     first: bool,
@@ -96,7 +107,7 @@ struct Done {
 }
 
 /// A worker as its writer sees it: what it has done, and the way back for used buffers.
-type FromWorker = (Receiver<Vec<Done>>, Sender<Output>);
+type FromWorker = (Receiver<Finished>, Sender<Output>);
 
 /// Runs until the input ends, the run is stopped, or nothing can be written.
 ///
@@ -177,6 +188,7 @@ fn start_worker<'scope>(
     let limits = Limits {
         select: config.select,
         validate: config.validate,
+        envelope: config.envelope,
         max_record_bytes: config.max_record_bytes,
         stop_at_reject: config.on_reject == OnReject::Stop,
         keys: config.dedup != DedupWindow::Events(0) || !config.reorder.is_zero(),
@@ -197,34 +209,74 @@ fn start_worker<'scope>(
 fn work(
     limits: Limits,
     todo: &Receiver<Bundle>,
-    done: &SyncSender<Vec<Done>>,
+    done: &SyncSender<Finished>,
     reusable: &Receiver<Output>,
     metrics: &Metrics,
 ) {
     let mut worker = Worker::new(limits);
     while let Ok(bundle) = todo.recv() {
         let begun = Instant::now();
-        // Of a bundle of many only one output is used again: in the end the buffers of each would be
-        // as large as the largest batch, whatever their own is like.
-        let used = match bundle.len() {
-            1 => reusable.try_recv().ok(),
-            _ => reusable.try_iter().last(),
-        };
-        let mut output = used.unwrap_or_default();
-        let work = bundle.into_iter().map(|job| Done {
-            source: job.source,
-            first: job.first,
-            result: job.work.map(|batch| {
-                worker.process(&batch, now_ms(), &mut output);
-                std::mem::take(&mut output)
-            }),
-        });
-        let work = work.collect();
-        metrics.worker_busy(begun.elapsed());
-        if done.send(work).is_err() {
+        let (finished, waited) = work_on(bundle, &mut worker, done, reusable);
+        metrics.worker_busy(begun.elapsed().saturating_sub(waited));
+        if done.send(finished).is_err() {
             return;
         }
     }
+}
+
+/// Works on one bundle. Hands on the parts of an output that gets long, and returns the last of it,
+/// and how long it waited for the writer.
+fn work_on(
+    bundle: Bundle,
+    worker: &mut Worker,
+    done: &SyncSender<Finished>,
+    reusable: &Receiver<Output>,
+) -> (Finished, Duration) {
+    // Of a bundle of many only one output is used again: in the end the buffers of each would be
+    // as large as the largest batch, whatever their own is like.
+    let used = match bundle.len() {
+        1 => reusable.try_recv().ok(),
+        _ => reusable.try_iter().last(),
+    };
+    let mut output = used.unwrap_or_default();
+    let ready = RefCell::new(Vec::with_capacity(bundle.len()));
+    let waited = Cell::new(Duration::ZERO);
+    for Job {
+        source,
+        first,
+        work,
+    } in bundle
+    {
+        let first = Cell::new(first);
+        let put = |result| {
+            ready.borrow_mut().push(Done {
+                source: Arc::clone(&source),
+                first: first.take(),
+                result,
+            });
+        };
+        let spill = |output: &mut Output| {
+            let fresh = reusable.try_recv().unwrap_or_default();
+            put(Ok(std::mem::replace(output, fresh)));
+            let part = Finished {
+                done: ready.take(),
+                last: false,
+            };
+            let since = Instant::now();
+            // When nobody takes it, nobody takes the last part either.
+            let (Ok(()) | Err(SendError(_))) = done.send(part);
+            waited.set(waited.get() + since.elapsed());
+        };
+        put(work.map(|batch| {
+            worker.process_in_parts(&batch, now_ms(), &mut output, Some(&spill));
+            std::mem::take(&mut output)
+        }));
+    }
+    let finished = Finished {
+        done: ready.into_inner(),
+        last: true,
+    };
+    (finished, waited.get())
 }
 
 /// The time in milliseconds since 1970.

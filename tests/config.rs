@@ -12,8 +12,8 @@ use clap::{CommandFactory as _, Parser as _};
 use hsmtrail::cli::{Args, Options};
 use hsmtrail::config::layers::KEYS;
 use hsmtrail::config::{
-    Config, ConfigError, DedupWindow, Input, InputForm, LogFormat, LogLevel, OnReject, Select,
-    Validate,
+    Config, ConfigError, DedupWindow, Envelope, Input, InputForm, LogFormat, LogLevel, OnReject,
+    Select, Validate,
 };
 
 const DOCUMENTED: &str = include_str!("../config/hsmtrail.toml");
@@ -101,7 +101,7 @@ fn every_option_is_a_key_and_every_key_an_option() {
 /// A key, a value that is not its default, as TOML and as text, and what it changes.
 type Sample = (&'static str, &'static str, &'static str, fn(&mut Config));
 
-const SAMPLES: [Sample; 19] = [
+const SAMPLES: [Sample; 20] = [
     ("input", "'lines'", "lines", |config| {
         config.input = InputForm::Lines;
     }),
@@ -113,6 +113,9 @@ const SAMPLES: [Sample; 19] = [
     }),
     ("validate", "'matching'", "matching", |config| {
         config.validate = Validate::Matching;
+    }),
+    ("envelope", "'keep'", "keep", |config| {
+        config.envelope = Envelope::Keep;
     }),
     ("output", "'o'", "o", |config| {
         config.output = Some("o".into());

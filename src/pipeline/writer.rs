@@ -138,10 +138,15 @@ impl<'a> Writer<'a> {
         reason = "the channels close when the writer ends"
     )]
     pub(super) fn write_all(mut self, workers: Vec<FromWorker>) -> Result<Written, SinkError> {
-        'input: for (outputs, used) in workers.iter().cycle() {
+        let mut in_turn = workers.iter().cycle();
+        let mut worker = in_turn.next();
+        'input: while let Some((outputs, used)) = worker {
             // Bundles are dealt out in turn, so when this worker has no more, no worker has.
-            let Ok(bundle) = outputs.recv() else { break };
-            for done in bundle {
+            let Ok(finished) = outputs.recv() else { break };
+            if finished.last {
+                worker = in_turn.next();
+            }
+            for done in finished.done {
                 if done.first {
                     self.records = 0;
                 }
@@ -322,7 +327,8 @@ impl<'a> Writer<'a> {
             length: pending.length as u64,
         };
         let line = &mut self.merged;
-        if pending.reason != RejectReason::Oversize {
+        // An oversize one may be short: then it holds too much.
+        if pending.reason != RejectReason::Oversize || pending.detail == Detail::HoldsTooMuch {
             reject::whole(&reject, raw, line);
         } else if in_full {
             let mut streamed = Streamed::begin(&reject, line);
