@@ -90,7 +90,6 @@ const CRATES: [(&str, &[&str]); 28] = [
     ("hyper", &["metrics"]),
     ("hyper_util", &["metrics"]),
     ("indicatif", &["supervisor"]),
-    ("jiff", &["enrich::time"]),
     ("memchr", &["framing", "decode", "enrich", "encode", "sink"]),
     ("metrics", &["metrics"]),
     ("metrics_exporter_prometheus", &["metrics"]),

@@ -21,7 +21,7 @@ use crate::config::Select;
 use crate::decode::key::KeyReader;
 use crate::encode::reject::Detail;
 use crate::encode::{copy, splice};
-use crate::enrich::{Enrichment, operation};
+use crate::enrich::Enrichment;
 use crate::framing::{OversizePart, RejectReason};
 use crate::metrics::{Counts, Enriched};
 
@@ -150,7 +150,7 @@ impl<'a> Lines<'a> {
         splice(enrichment, &mut self.output.lines);
         self.output.lines.push(b'\n');
         let enriched = Enriched {
-            operation: operation::label_index(enrichment.call.operation),
+            operation: enrichment.call.label,
             outcome: enrichment.outcome,
             severity: enrichment.severity,
             kind: enrichment.actor.kind,
