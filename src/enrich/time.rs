@@ -132,11 +132,14 @@ fn basic(text: &[u8]) -> Option<Instant<'_>> {
 
 /// The second since 1970 of `YYYYMMDD` and `HHMMSS`, when there is such a day and time of day.
 fn civil(date: [u8; 8], clock: [u8; 6]) -> Option<i64> {
+    let mut digits = date.iter().chain(&clock);
+    if !digits.all(u8::is_ascii_digit) {
+        return None;
+    }
     let [y1, y2, y3, y4, m1, m2, d1, d2] = date;
-    let (year, month) = (number(y1, y2)? * 100 + number(y3, y4)?, number(m1, m2)?);
-    let day = number(d1, d2)?;
+    let (year, month, day) = (two(y1, y2) * 100 + two(y3, y4), two(m1, m2), two(d1, d2));
     let [h1, h2, i1, i2, s1, s2] = clock;
-    let (hour, minute, second) = (number(h1, h2)?, number(i1, i2)?, number(s1, s2)?);
+    let (hour, minute, second) = (two(h1, h2), two(i1, i2), two(s1, s2));
     let is_date =
         year >= 1 && (1..=12).contains(&month) && (1..=length(year, month)).contains(&day);
     let is_clock = hour <= 23 && minute <= 59 && second <= 59;
@@ -191,18 +194,19 @@ fn offset(zone: &[u8]) -> Option<i64> {
     match *zone {
         [] | [b'Z' | b'z'] => Some(0),
         [sign @ (b'+' | b'-'), h1, h2, b':', m1, m2] | [sign @ (b'+' | b'-'), h1, h2, m1, m2] => {
-            let (hours, minutes) = (number(h1, h2)?, number(m1, m2)?);
+            let (hours, minutes) = (two(h1, h2), two(m1, m2));
             let seconds = (hours * 60 + minutes) * 60;
-            (hours <= 23 && minutes <= 59).then_some(if sign == b'-' { -seconds } else { seconds })
+            let is_offset =
+                [h1, h2, m1, m2].iter().all(u8::is_ascii_digit) && hours <= 23 && minutes <= 59;
+            is_offset.then_some(if sign == b'-' { -seconds } else { seconds })
         }
         _ => None,
     }
 }
 
 /// The number that two ASCII digits write.
-fn number(tens: u8, ones: u8) -> Option<i64> {
-    let digit = |byte: u8| byte.is_ascii_digit().then(|| i64::from(byte - b'0'));
-    Some(digit(tens)? * 10 + digit(ones)?)
+fn two(tens: u8, ones: u8) -> i64 {
+    i64::from(tens) * 10 + i64::from(ones) - i64::from(b'0') * 11
 }
 
 fn significant(fraction: &[u8]) -> &[u8] {
