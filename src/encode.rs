@@ -285,6 +285,10 @@ fn escaped(bytes: &[u8], out: &mut Vec<u8>) {
     }
 }
 
+#[expect(
+    clippy::needless_bitwise_bool,
+    reason = "a branch for each byte would keep the compiler from using vectors"
+)]
 fn needs_escape(byte: u8) -> bool {
     (byte == b'"') | (byte == b'\\') | (byte < 0x20)
 }

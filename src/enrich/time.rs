@@ -55,7 +55,7 @@ pub struct UtcSecond(i64);
 impl UtcSecond {
     /// `YYYY-MM-DDTHH:MM:SSZ`, in ASCII.
     pub fn text(self) -> [u8; 20] {
-        let digit = |number: i64| b'0' + (number % 10).unsigned_abs() as u8;
+        let digit = |number: i64| b'0' + (number.unsigned_abs() % 10) as u8;
         let two = |number| (digit(number / 10), digit(number));
         let (day, clock) = (self.0.div_euclid(DAY), self.0.rem_euclid(DAY));
         let (year, month, day) = date(day);
