@@ -184,7 +184,7 @@ fn only_cloudhsm_events_are_enriched() {
 fn splicing_changes_nothing_before_it() {
     let event = on("ListTags", |_| {});
     let enrichment = enrich(&event).unwrap();
-    let object = line(&on("ListTags", |_| {}), "{\"a\":1}");
+    let object = line(&event, "{\"a\":1}");
     let member = object.strip_prefix("{\"a\":1").unwrap();
     for record in [
         "{\"a\":1.0 }",

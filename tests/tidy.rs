@@ -78,7 +78,7 @@ const STAGES: [&str; 7] = [
 ];
 
 /// Each dependency and the rooms, or modules of a room, that may name it.
-const CRATES: [(&str, &[&str]); 28] = [
+const CRATES: [(&str, &[&str]); 27] = [
     ("axum", &["metrics"]),
     ("base64", &["encode::reject"]),
     ("bytes", &["source", "framing", "pipeline"]),
