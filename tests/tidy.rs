@@ -84,7 +84,7 @@ const STAGES: [&str; 8] = [
 ];
 
 /// Each dependency and the rooms, or modules of a room, that may name it.
-const CRATES: [(&str, &[&str]); 32] = [
+const CRATES: [(&str, &[&str]); 31] = [
     ("axum", &["metrics"]),
     ("base64", &["encode::reject", "pipeline::opener"]),
     ("bytes", &["source", "framing", "pipeline"]),
@@ -98,7 +98,6 @@ const CRATES: [(&str, &[&str]); 32] = [
     ("hyper", &["metrics"]),
     ("hyper_util", &["metrics"]),
     ("indicatif", &["supervisor"]),
-    ("jiff", &["enrich::time"]),
     (
         "memchr",
         &["envelope", "framing", "decode", "enrich", "encode", "sink"],

@@ -21,7 +21,7 @@ use crate::config::Select;
 use crate::decode::key::KeyReader;
 use crate::encode::reject::Detail;
 use crate::encode::{copy, splice, splice_objects};
-use crate::enrich::{Enrichment, operation};
+use crate::enrich::Enrichment;
 use crate::framing::{OversizePart, RejectReason};
 use crate::metrics::{Counts, Enriched};
 
@@ -109,7 +109,7 @@ pub(super) struct Held<'t> {
 /// What is counted of an event.
 pub(super) fn facts(enrichment: &Enrichment<'_>) -> Enriched {
     Enriched {
-        operation: operation::label_index(enrichment.call.operation),
+        operation: enrichment.call.label,
         outcome: enrichment.outcome,
         severity: enrichment.severity,
         kind: enrichment.actor.kind,
