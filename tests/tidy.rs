@@ -27,7 +27,7 @@ use hsmtrail::cli::Args;
 /// The flow is source, framing, decode, event, enrich, encode, sink: a stage names only the data
 /// that it takes, never a later stage. Data are types: a function of another stage is its
 /// machinery.
-const ROOMS: [(&str, &[&str]); 19] = [
+const ROOMS: [(&str, &[&str]); 20] = [
     ("source", &[]),
     ("framing", &[]),
     ("decode", &["event"]),
@@ -37,17 +37,27 @@ const ROOMS: [(&str, &[&str]); 19] = [
     ("order", &[]),
     // Which regular file it is: nothing is read and written at once.
     ("sink", &["source::FileId"]),
+    // Where a file goes on, and how it is laid out.
+    (
+        "state",
+        &[
+            "source::FileId",
+            "source::Head",
+            "source::Place",
+            "framing::InputForm",
+        ],
+    ),
     ("metrics", &["enrich", "framing::RejectReason"]),
     (
         "pipeline",
         &[
-            "source", "framing", "decode", "event", "enrich", "encode", "order", "sink", "metrics",
-            "config",
+            "source", "framing", "decode", "event", "enrich", "encode", "order", "sink", "state",
+            "metrics", "config",
         ],
     ),
     (
         "supervisor",
-        &["config", "metrics", "pipeline", "sink", "source"],
+        &["config", "metrics", "pipeline", "sink", "source", "state"],
     ),
     ("logging", &["config"]),
     ("suggest", &[]),
