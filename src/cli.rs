@@ -79,6 +79,33 @@ pub enum Command {
 /// file and, in upper case after `HSMTRAIL_`, its environment variable.
 #[derive(Debug, Default, Clone, PartialEq, Eq, clap::Args)]
 pub struct Options {
+    /// Read on when a FILE grows, rotates or, if it is a FIFO, is opened again [default: false]
+    ///
+    /// All FILEs are read at once, until a signal ends the run. Each is a path, no directory and no
+    /// pattern.
+    #[arg(
+        long,
+        value_name = "BOOL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true",
+        hide_possible_values = true,
+        help_heading = "Input"
+    )]
+    pub follow: Option<bool>,
+
+    /// Keep in this file how far followed FILEs were read, for the next run [default: none]
+    ///
+    /// Only with --follow, and not with --reorder. An output file is then not replaced but
+    /// continued.
+    #[arg(
+        long,
+        value_name = "FILE",
+        value_parser = file(value::STATE_FILE, value::is_real),
+        help_heading = "Input"
+    )]
+    pub state: Option<PathBuf>,
+
     /// How the input is laid out [default: auto]
     #[arg(long, value_enum, value_name = "FORM", help_heading = "Input")]
     pub input: Option<InputForm>,

@@ -33,6 +33,10 @@ use crate::source::MAX_INFLATE_RATIO;
 pub struct Config {
     /// Where records come from, in this order; never empty.
     pub inputs: Vec<Input>,
+    /// Inputs, all of them paths, are read on when they grow, rotate or are opened again.
+    pub follow: bool,
+    /// Where it is kept how far they were read; only with `follow`.
+    pub state: Option<PathBuf>,
     /// Where records go; nothing means stdout.
     pub output: Option<PathBuf>,
     /// Which records go there.
@@ -242,6 +246,21 @@ pub enum ConfigError {
          (on the command line, in the environment or in the config file)"
     )]
     RejectsDropped,
+    /// stdin cannot be opened again.
+    #[error("--follow needs FILEs, each a path and not -")]
+    FollowedStdin,
+    /// A position is that of a file that is followed.
+    #[error("--state needs --follow")]
+    StateWithoutFollow,
+    /// Records that are held for their order are read and not written.
+    #[error("--state cannot be kept with --reorder, which holds records that were read")]
+    StateOfReordered,
+    /// Replacing the state file would destroy records.
+    #[error("the state file {} is also an input, an output or the metrics file", path.display())]
+    StateFileUsed {
+        /// The file.
+        path: PathBuf,
+    },
     /// Replacing the metrics file would destroy records.
     #[error("the metrics file {} is also an input, the output or the file of rejects", path.display())]
     MetricsFileUsed {
@@ -254,6 +273,8 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             inputs: vec![Input::Stdin],
+            follow: false,
+            state: None,
             output: None,
             select: Select::default(),
             validate: Validate::default(),
@@ -317,6 +338,8 @@ impl Config {
             } else {
                 files.into_iter().map(Input::from).collect()
             },
+            follow: options.follow.unwrap_or(default.follow),
+            state: options.state,
             output: options.output.filter(|path| value::is_real(path)),
             select: options.select.unwrap_or(default.select),
             validate: options.validate.unwrap_or(default.validate),
@@ -347,21 +370,37 @@ impl Config {
         if self.rejects.is_some() && self.on_reject == OnReject::Drop {
             return Err(ConfigError::RejectsDropped);
         }
-        // The sinks compare what they open with the inputs. The metrics file is not opened but
+        if self.follow && self.inputs.contains(&Input::Stdin) {
+            return Err(ConfigError::FollowedStdin);
+        }
+        if self.state.is_some() && !self.follow {
+            return Err(ConfigError::StateWithoutFollow);
+        }
+        if self.state.is_some() && !self.reorder.is_zero() {
+            return Err(ConfigError::StateOfReordered);
+        }
+        // The sinks compare what they open with the inputs. These two files are not opened but
         // replaced, so that nothing would notice there.
-        let Some(metrics) = self.metrics_file.as_deref() else {
-            return Ok(());
-        };
-        let inputs = self.inputs.iter().filter_map(Input::path);
-        let used = inputs
-            .chain(self.output.as_deref())
-            .chain(self.rejects.as_deref());
-        if used.into_iter().any(|path| path == metrics) {
-            return Err(ConfigError::MetricsFileUsed {
-                path: metrics.to_owned(),
-            });
+        let metrics = self.metrics_file.as_deref();
+        if let Some(path) = metrics.filter(|path| self.is_used(path)) {
+            let path = path.to_owned();
+            return Err(ConfigError::MetricsFileUsed { path });
+        }
+        let state = self.state.as_deref();
+        if let Some(path) = state.filter(|path| self.is_used(path) || metrics == Some(*path)) {
+            let path = path.to_owned();
+            return Err(ConfigError::StateFileUsed { path });
         }
         Ok(())
+    }
+
+    /// Whether this is the path of an input, the output or the file of rejects.
+    fn is_used(&self, path: &Path) -> bool {
+        let inputs = self.inputs.iter().filter_map(Input::path);
+        let mut used = inputs
+            .chain(self.output.as_deref())
+            .chain(self.rejects.as_deref());
+        used.any(|used| used == path)
     }
 }
 

@@ -25,6 +25,7 @@
 //!
 //! Around it:
 //!
+//! - [`state`]: how far followed files are done with, for the next run.
 //! - [`metrics`]: every metric, what is counted, and how Prometheus reads it.
 //! - [`pipeline`]: runs the stages on threads, in order and in bounded memory.
 //! - [`supervisor`]: looks after one run from outside: signals, metrics, the progress bar.
@@ -96,6 +97,8 @@ pub mod encode;
 pub mod order;
 
 pub mod sink;
+
+pub mod state;
 
 pub mod metrics;
 

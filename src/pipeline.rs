@@ -20,6 +20,7 @@
 //! counted in the [`Summary`], and the next one goes on.
 
 pub mod arranger;
+mod follow;
 mod opener;
 pub mod output;
 mod reader;
@@ -28,7 +29,7 @@ pub mod worker;
 mod writer;
 
 pub use summary::Summary;
-pub use writer::Outputs;
+pub use writer::{Kept, Outputs};
 
 use std::cell::{Cell, RefCell};
 use std::sync::mpsc::{Receiver, SendError, Sender, SyncSender, channel, sync_channel};
@@ -37,12 +38,13 @@ use std::thread::{Builder, Scope, ScopedJoinHandle, scope};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::config::{Config, DedupWindow, Envelope, Input, OnReject, Select, Validate};
-use crate::framing::Batch;
+use crate::framing::{Batch, InputForm};
 use crate::metrics::Metrics;
 use crate::sink::SinkError;
-use crate::source::{SourceError, StopSignal, StopTrigger};
+use crate::source::{Place, SourceError, StopSignal, StopTrigger};
+use crate::state::{Position, StateError};
 use output::Output;
-use reader::{ReadTotals, Reading};
+use reader::{Dealer, ReadTotals, Reading};
 use worker::Worker;
 use writer::Writer;
 
@@ -73,6 +75,9 @@ pub enum Error {
     /// An output cannot be written.
     #[error(transparent)]
     Sink(#[from] SinkError),
+    /// How far the input is done with cannot be kept.
+    #[error(transparent)]
+    State(#[from] StateError),
     /// The system gives no more threads.
     #[error("cannot start a thread: {0}")]
     Thread(#[source] std::io::Error),
@@ -87,8 +92,11 @@ type Bundle = Vec<Job>;
 /// A batch on its way to a worker, or, in its place among the batches, why its source ends.
 struct Job {
     source: Arc<str>,
+    /// Whose record numbers these are, of sources that are read side by side.
+    lane: usize,
     /// The first of its source: record numbers begin anew.
     first: bool,
+    mark: Option<Mark>,
     work: Result<Batch, SourceError>,
 }
 
@@ -99,10 +107,27 @@ struct Finished {
     last: bool,
 }
 
+/// How far a followed source is done with, once what came before was written.
+#[derive(Debug, Clone, Copy)]
+struct Mark {
+    /// The byte from which it can be framed anew.
+    place: Place,
+    /// How it is laid out.
+    form: InputForm,
+    /// Records that an earlier run was done with.
+    records: u64,
+    /// So many frames behind that byte are done with too.
+    done: u64,
+}
+
 /// What became of a [`Job`], or of a part of it.
 struct Done {
     source: Arc<str>,
+    lane: usize,
     first: bool,
+    mark: Option<Mark>,
+    /// No more of this job follows.
+    last: bool,
     result: Result<Output, SourceError>,
 }
 
@@ -126,7 +151,10 @@ pub fn run(
     progress: &(dyn Fn(u64) + Sync),
 ) -> Result<Summary, Error> {
     let (trigger, signal) = stop;
-    let ids = writer::lock(outputs).ids();
+    let (ids, positions) = {
+        let outputs = writer::lock(outputs);
+        (outputs.ids(), outputs.positions(config))
+    };
     let reading = Reading::new(config, ids, signal.clone(), metrics, progress);
     scope(|scope| {
         let mut to_workers = Vec::new();
@@ -138,15 +166,7 @@ pub fn run(
             from_workers.push(done);
             working.push(thread);
         }
-        reading.deal_to(to_workers);
-        let mut readers = Vec::new();
-        for _ in 0..reader_threads(config) {
-            let reader = Builder::new()
-                .name("reader".to_owned())
-                .spawn_scoped(scope, || reading.read_lots())
-                .map_err(Error::Thread)?;
-            readers.push(reader);
-        }
+        let readers = start_readers(scope, config, &reading, to_workers, positions)?;
         let written = Writer::new(config, outputs, metrics).write_all(from_workers);
         // The reader may wait for input that nobody will write any more.
         trigger.stop();
@@ -166,6 +186,33 @@ pub fn run(
             failed_sources: written.failed_sources,
         })
     })
+}
+
+type Reader<'scope> = ScopedJoinHandle<'scope, ReadTotals>;
+
+/// Starts what reads: several readers in order, or one for each input that is followed, from these
+/// positions on.
+fn start_readers<'scope>(
+    scope: &'scope Scope<'scope, '_>,
+    config: &'scope Config,
+    reading: &'scope Reading<'_>,
+    workers: Vec<SyncSender<Bundle>>,
+    positions: Vec<Option<Position>>,
+) -> Result<Vec<Reader<'scope>>, Error> {
+    let thread = || Builder::new().name("reader".to_owned());
+    if !config.follow {
+        reading.deal_to(workers);
+        let readers = (0..reader_threads(config))
+            .map(|_| thread().spawn_scoped(scope, || reading.read_lots()));
+        return readers.collect::<Result<_, _>>().map_err(Error::Thread);
+    }
+    let dealer = Arc::new(Mutex::new(Dealer::new(workers)));
+    let paths = config.inputs.iter().filter_map(Input::path);
+    let readers = paths.enumerate().zip(positions).map(|(input, position)| {
+        let dealer = Arc::clone(&dealer);
+        thread().spawn_scoped(scope, move || reading.follow(input, position, dealer))
+    });
+    readers.collect::<Result<_, _>>().map_err(Error::Thread)
 }
 
 /// One more than there are workers, so that one is ahead when all others wait for their turn. A
@@ -241,23 +288,21 @@ fn work_on(
     let mut output = used.unwrap_or_default();
     let ready = RefCell::new(Vec::with_capacity(bundle.len()));
     let waited = Cell::new(Duration::ZERO);
-    for Job {
-        source,
-        first,
-        work,
-    } in bundle
-    {
-        let first = Cell::new(first);
-        let put = |result| {
+    for job in bundle {
+        let first = Cell::new(job.first);
+        let put = |last, result| {
             ready.borrow_mut().push(Done {
-                source: Arc::clone(&source),
+                source: Arc::clone(&job.source),
+                lane: job.lane,
                 first: first.take(),
+                mark: job.mark,
+                last,
                 result,
             });
         };
         let spill = |output: &mut Output| {
             let fresh = reusable.try_recv().unwrap_or_default();
-            put(Ok(std::mem::replace(output, fresh)));
+            put(false, Ok(std::mem::replace(output, fresh)));
             let part = Finished {
                 done: ready.take(),
                 last: false,
@@ -267,10 +312,11 @@ fn work_on(
             let (Ok(()) | Err(SendError(_))) = done.send(part);
             waited.set(waited.get() + since.elapsed());
         };
-        put(work.map(|batch| {
+        let result = job.work.map(|batch| {
             worker.process_in_parts(&batch, now_ms(), &mut output, Some(&spill));
             std::mem::take(&mut output)
-        }));
+        });
+        put(true, result);
     }
     let finished = Finished {
         done: ready.into_inner(),

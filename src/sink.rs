@@ -193,6 +193,45 @@ impl Sink {
         Ok(sink)
     }
 
+    /// As [`Sink::create`], but the file goes on where it ends, or where `length_of` says that a run
+    /// before this one had come, if it is longer.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Sink::create`].
+    pub fn resume(
+        path: &Path,
+        access: Access,
+        taken: &[FileId],
+        length_of: impl FnOnce(FileId) -> Option<u64>,
+    ) -> Result<Self, SinkError> {
+        let file = append_to(path, access)?;
+        let mut sink = Self::new(path.display().to_string(), file, taken)?;
+        if let Some(id) = sink.id {
+            let cut = |length| {
+                if sink.file.metadata()?.len() > length {
+                    sink.file.set_len(length)?;
+                }
+                Ok(())
+            };
+            if let Err(error) = length_of(id).map_or(Ok(()), cut) {
+                let name = sink.name;
+                return Err(SinkError::Open { name, error });
+            }
+            sink.own = Some(Own {
+                path: path.to_owned(),
+                access,
+            });
+        }
+        Ok(sink)
+    }
+
+    /// Which file it is and how long, when that is a regular file that we opened.
+    pub fn length(&self) -> Option<(FileId, u64)> {
+        self.own.as_ref()?;
+        Some((self.id?, self.file.metadata().ok()?.len()))
+    }
+
     fn new(name: String, file: File, taken: &[FileId]) -> Result<Self, SinkError> {
         let id = match file.metadata() {
             Ok(metadata) => FileId::of(&metadata),

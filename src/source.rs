@@ -25,6 +25,7 @@
 //! allocate for than to read, hence [`Spare`].
 
 mod bzip2;
+mod follow;
 mod gzip;
 mod input;
 mod paths;
@@ -43,6 +44,8 @@ use std::time::{Duration, Instant};
 use bytes::BytesMut;
 use rustix::fs::{Mode, OFlags};
 
+use self::follow::Tail;
+pub use self::follow::{Followed, Follower, Head, Place};
 use self::input::Input;
 pub use self::paths::{Found, Paths};
 pub use self::stop::{StopSignal, StopTrigger, stop_pair};
@@ -110,6 +113,17 @@ pub enum SourceError {
         #[source]
         error: io::Error,
     },
+    /// A followed file that an earlier run was reading is neither at its path nor beside it.
+    #[error(
+        "the file that was read as {name} up to byte {offset} is gone, and what it held behind \
+             that byte; what has its name now is read from its beginning"
+    )]
+    Gone {
+        /// The path.
+        name: String,
+        /// How far it was read.
+        offset: u64,
+    },
     /// There is nothing to read in a directory.
     #[error(
         "{name} holds no file of a name that ends in .json, .jsonl or .ndjson, or in one of \
@@ -170,6 +184,16 @@ pub struct FileId {
 }
 
 impl FileId {
+    /// The file of these numbers, which [`FileId::numbers`] gave.
+    pub fn from_numbers(device: u64, inode: u64) -> Self {
+        Self { device, inode }
+    }
+
+    /// The device that it is on, and its inode there.
+    pub fn numbers(self) -> (u64, u64) {
+        (self.device, self.inode)
+    }
+
     /// The file behind `path`, when that is a regular file that exists.
     pub fn of_path(path: &Path) -> Option<Self> {
         Self::of(&fs::metadata(path).ok()?)
@@ -200,6 +224,8 @@ pub struct Source {
     raw_ended: bool,
     /// `None` until the first bytes tell.
     form: Option<Form>,
+    /// How many of the next ones are to be left out.
+    left_out: u64,
     /// An error that waits until the bytes before it are delivered.
     damage: Option<Damage>,
     /// Its end or its error was told.
@@ -281,19 +307,16 @@ impl Source {
             unread: 0..0,
             raw_ended: false,
             form: None,
+            left_out: 0,
             damage: None,
             over: false,
         })
     }
 
-    /// The same source with another limit on its growth by decompressing: so many times its length,
-    /// once it has become 16 MiB.
-    #[must_use]
-    pub fn with_max_inflate_ratio(self, max_inflate_ratio: u64) -> Self {
-        Self {
-            max_inflate_ratio,
-            ..self
-        }
+    /// Sets another limit on its growth by decompressing: so many times its length, once it has
+    /// become 16 MiB.
+    pub fn limit_growth(&mut self, max_inflate_ratio: u64) {
+        self.max_inflate_ratio = max_inflate_ratio;
     }
 
     /// The same source, of which nothing was read yet, with buffers of another one.
@@ -302,10 +325,64 @@ impl Source {
         Self { spare, ..self }
     }
 
+    /// The same source, of which nothing was read yet, without its first `offset` decompressed bytes.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read at another place.
+    pub fn from_byte(mut self, offset: u64) -> Result<Self, SourceError> {
+        if offset > 0 {
+            match self.input.seek_if_plain(offset) {
+                Ok(true) => self.form = Some(Form::Plain),
+                Ok(false) => self.left_out = offset,
+                Err(error) => return Err(self.unreadable(error)),
+            }
+        }
+        Ok(self)
+    }
+
+    /// The same source, which does not end at the end of its file: every `interval` it is looked
+    /// whether there is more, until another file has the path and holds something, or until the file
+    /// is truncated. For a source that is no regular file it changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be looked at.
+    pub fn followed(mut self, path: &Path, interval: Duration) -> Result<Self, SourceError> {
+        match self.input.follow(path, interval) {
+            Ok(()) => Ok(self),
+            Err(error) => Err(self.unreadable(error)),
+        }
+    }
+
+    /// Which file a followed source is, and how it begins, as far as that is known.
+    pub fn identity(&self) -> Option<(FileId, Head)> {
+        self.tail().map(Tail::identity)
+    }
+
+    /// Whether a followed source has ended because its file was truncated; what was unfinished then
+    /// may go on in a copy.
+    pub fn was_truncated(&self) -> bool {
+        self.tail().is_some_and(Tail::was_truncated)
+    }
+
+    fn tail(&self) -> Option<&Tail> {
+        self.input.tail()
+    }
+
+    fn unreadable(&self, error: io::Error) -> SourceError {
+        SourceError::Read {
+            name: self.name.clone(),
+            offset: self.input.bytes(),
+            error,
+        }
+    }
+
     /// Ends it, and leaves its buffers to the next one.
-    pub fn into_spare(self) -> Spare {
-        let mut spare = self.spare;
-        if let Some(Form::Packed(unpacker)) = self.form {
+    pub fn take_spare(&mut self) -> Spare {
+        self.over = true;
+        let mut spare = std::mem::take(&mut self.spare);
+        if let Some(Form::Packed(unpacker)) = self.form.take() {
             spare.unpacker = Some(unpacker);
         }
         spare
@@ -352,13 +429,17 @@ impl Source {
             if self.over {
                 return Ok(Read::End);
             }
-            let delivered = if self.damage.is_none() {
+            let came = if self.damage.is_none() {
                 self.deliver(buf)
             } else {
                 0
             };
+            let delivered = self.leave_out(buf, came);
             if delivered > 0 {
                 return Ok(Read::Bytes(delivered));
+            }
+            if came > 0 {
+                continue;
             }
             if self.damage.is_some() || self.raw_ended {
                 self.over = true;
@@ -414,6 +495,18 @@ impl Source {
         }
     }
 
+    /// Takes from the last `came` bytes of `buf` those that are to be left out; says how many stay.
+    fn leave_out(&mut self, buf: &mut BytesMut, came: usize) -> usize {
+        let out = usize::try_from(self.left_out).map_or(came, |out| out.min(came));
+        if out > 0 {
+            let start = buf.len() - came;
+            buf.copy_within(start + out.., start);
+            buf.truncate(buf.len() - out);
+            self.left_out -= out as u64;
+        }
+        came - out
+    }
+
     /// Decides the form by the first bytes, unless they are too few.
     fn tell_form(&mut self) {
         let first = self.spare.raw.get(self.unread.clone()).unwrap_or_default();
@@ -441,11 +534,7 @@ impl Source {
             }
             Err(error) => {
                 self.over = true;
-                Err(SourceError::Read {
-                    name: self.name.clone(),
-                    offset: self.input.bytes(),
-                    error,
-                })
+                Err(self.unreadable(error))
             }
         }
     }

@@ -28,9 +28,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::{Config, Input};
 use crate::metrics::{Endpoint, Metrics};
-use crate::pipeline::{self, Outputs, Summary};
+use crate::pipeline::{self, Kept, Outputs, Summary};
 use crate::sink::{Access, Sink, SinkError};
 use crate::source::{FileId, Source, StopSignal, StopTrigger, stop_pair};
+use crate::state::{State, StateError};
 
 /// How long after a signal the reader of the output may take nothing before it is given up.
 pub const PATIENCE: Duration = Duration::from_millis(200);
@@ -68,6 +69,9 @@ pub enum Error {
     /// An output cannot be opened, or its last line is torn.
     #[error(transparent)]
     Sink(#[from] SinkError),
+    /// How far an earlier run had come cannot be read.
+    #[error(transparent)]
+    State(#[from] StateError),
     /// The system refused something that every run needs.
     #[error("cannot start: {0}")]
     System(#[from] io::Error),
@@ -144,30 +148,46 @@ fn start(config: &Config) -> Result<(Supervisor, Signals), Error> {
 }
 
 /// Opens what is written; no input may be among it.
-fn open_outputs(config: &Config, signal: &StopSignal) -> Result<Outputs, SinkError> {
+fn open_outputs(config: &Config, signal: &StopSignal) -> Result<Outputs, Error> {
     let id_of = |input: &Input| match input {
         Input::File(path) => FileId::of_path(path),
         Input::Stdin => Source::stdin(signal.clone()).ok()?.id(),
     };
     let mut taken: Vec<FileId> = config.inputs.iter().filter_map(id_of).collect();
+    let kept = match &config.state {
+        Some(path) => Some(Kept {
+            path: path.clone(),
+            state: State::read(path)?.unwrap_or_default(),
+        }),
+        None => None,
+    };
+    let open = |path, access, taken: &[FileId]| match &kept {
+        Some(kept) => Sink::resume(path, access, taken, |id| kept.state.length(id)),
+        None => Sink::create(path, access, taken),
+    };
     let records = match &config.output {
-        Some(path) => Sink::create(path, Access::Umask, &taken)?,
+        Some(path) => open(path, Access::Umask, &taken)?,
         None => Sink::stdout(&taken)?,
     };
     taken.extend(records.id());
     let rejects = match &config.rejects {
-        Some(path) => Some(Sink::create(path, Access::Owner, &taken)?),
+        Some(path) => Some(open(path, Access::Owner, &taken)?),
         None => None,
     };
     taken.extend(rejects.as_ref().and_then(Sink::id));
-    // It is replaced without being opened, so nothing else would notice another spelling of a path.
-    if let Some(path) = &config.metrics_file
-        && FileId::of_path(path).is_some_and(|id| taken.contains(&id))
-    {
-        let name = path.display().to_string();
-        return Err(SinkError::SameFile { name });
+    // They are replaced without being opened, so nothing else would notice another spelling of a
+    // path.
+    for path in [&config.metrics_file, &config.state].into_iter().flatten() {
+        if FileId::of_path(path).is_some_and(|id| taken.contains(&id)) {
+            let name = path.display().to_string();
+            return Err(SinkError::SameFile { name }.into());
+        }
     }
-    Ok(Outputs { records, rejects })
+    Ok(Outputs {
+        records,
+        rejects,
+        kept,
+    })
 }
 
 /// A bar on a terminal when files are read and a file is written: whoever else reads the records

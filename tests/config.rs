@@ -74,7 +74,8 @@ fn the_documented_file_shows_every_key_once_and_only_good_values() {
         })
         .flat_map(|line| [line, "\n"])
         .collect();
-    of_file(&uncommented).unwrap();
+    // Some of them need another one.
+    resolve(&["-c/h.toml", "--follow", "a"], &[], &uncommented).unwrap();
     for key in KEYS {
         let lines = uncommented
             .lines()
@@ -101,7 +102,11 @@ fn every_option_is_a_key_and_every_key_an_option() {
 /// A key, a value that is not its default, as TOML and as text, and what it changes.
 type Sample = (&'static str, &'static str, &'static str, fn(&mut Config));
 
-const SAMPLES: [Sample; 20] = [
+const SAMPLES: [Sample; 22] = [
+    ("follow", "true", "true", |config| config.follow = true),
+    ("state", "'s'", "s", |config| {
+        config.state = Some("s".into());
+    }),
     ("input", "'lines'", "lines", |config| {
         config.input = InputForm::Lines;
     }),
@@ -166,22 +171,26 @@ const SAMPLES: [Sample; 20] = [
 fn every_source_can_give_every_option() {
     assert_eq!(SAMPLES.map(|(key, ..)| key), KEYS);
     for (key, toml, text, change) in SAMPLES {
-        let mut expected = Config::default();
+        // What an option cannot do without.
+        let needed = match key {
+            "follow" => &["a"][..],
+            "state" => &["--follow", "a"],
+            _ => &[],
+        };
+        let without = resolve(needed, &[], "").unwrap();
+        let mut expected = without.clone();
         change(&mut expected);
-        assert_ne!(expected, Config::default(), "{key}");
+        assert_ne!(expected, without, "{key}");
         let flag = format!("--{}={text}", key.replace('_', "-"));
         let variable = format!("HSMTRAIL_{}", key.to_uppercase());
-        assert_eq!(resolve(&[&flag], &[], "").unwrap(), expected, "{flag}");
-        assert_eq!(
-            resolve(&[], &[(&variable, text)], "").unwrap(),
-            expected,
-            "{variable}"
-        );
-        assert_eq!(
-            of_file(&format!("{key} = {toml}")).unwrap(),
-            expected,
-            "{key}"
-        );
+        let file = format!("{key} = {toml}");
+        let with = |words: &[&'static str]| [needed, words].concat();
+        let flagged: Vec<&str> = needed.iter().copied().chain([&*flag]).collect();
+        assert_eq!(resolve(&flagged, &[], "").unwrap(), expected, "{flag}");
+        let named = resolve(needed, &[(&variable, text)], "");
+        assert_eq!(named.unwrap(), expected, "{variable}");
+        let filed = resolve(&with(&["-c", "/h.toml"]), &[], &file);
+        assert_eq!(filed.unwrap(), expected, "{key}");
     }
 }
 
@@ -448,6 +457,34 @@ fn rejects_are_kept_or_dropped_but_not_both() {
     }
     for action in ["emit", "stop"] {
         resolve(&["--rejects=r", "--on-reject", action], &[], "").unwrap();
+    }
+}
+
+#[test]
+fn what_is_followed_and_kept_is_a_file_that_can_be() {
+    for (words, told) in [
+        (&["--follow"][..], "--follow needs FILEs"),
+        (&["--follow", "a", "-"], "--follow needs FILEs"),
+        (&["--state=s", "a"], "--state needs --follow"),
+        (
+            &["--follow", "--state=s", "--reorder=1s", "a"],
+            "--state cannot be kept with --reorder",
+        ),
+        (
+            &["--follow", "--state=a", "a"],
+            "the state file a is also an input",
+        ),
+        (
+            &["--follow", "--state=o", "--output=o", "a"],
+            "the state file o is also an input",
+        ),
+        (
+            &["--follow", "--state=m.prom", "--metrics-file=m.prom", "a"],
+            "the state file m.prom is also an input",
+        ),
+    ] {
+        let text = message(resolve(words, &[], ""));
+        assert!(text.starts_with(told), "{words:?}: {text}");
     }
 }
 

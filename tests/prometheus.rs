@@ -200,6 +200,7 @@ fn the_metrics_file_is_whole_at_any_moment() {
     for _ in 0..5 {
         let mut child = hsmtrail()
             .arg(format!("--metrics-file={}", file.display()))
+            .arg("-")
             .stdin(Stdio::null())
             .spawn()
             .unwrap();

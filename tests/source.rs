@@ -316,8 +316,9 @@ fn a_bomb_is_cut_off() {
     ] {
         let path = file(dir.path(), "bomb", &raw);
         let open = |ratio| {
-            let source = Source::open(&path, never()).unwrap();
-            source.with_max_inflate_ratio(ratio)
+            let mut source = Source::open(&path, never()).unwrap();
+            source.limit_growth(ratio);
+            source
         };
         let mut source = open(200);
         let (mut buf, mut total) = (BytesMut::new(), 0);
@@ -358,7 +359,7 @@ fn buffers_go_from_source_to_source() {
         let (got, end) = drain(&mut source);
         assert!(got == out, "{what}: {} bytes, not {}", got.len(), out.len());
         check_end(what, end, damage);
-        spare = source.into_spare();
+        spare = source.take_spare();
     }
 }
 

@@ -27,7 +27,7 @@ use hsmtrail::cli::Args;
 /// The flow is source, framing, decode, event, enrich, encode, sink: a stage names only the data
 /// that it takes, never a later stage. Data are types: a function of another stage is its
 /// machinery.
-const ROOMS: [(&str, &[&str]); 20] = [
+const ROOMS: [(&str, &[&str]); 21] = [
     ("source", &[]),
     ("envelope", &[]),
     // Whether an array of another name than `Records` holds records is seen at its elements.
@@ -39,6 +39,16 @@ const ROOMS: [(&str, &[&str]); 20] = [
     ("order", &[]),
     // Which regular file it is: nothing is read and written at once.
     ("sink", &["source::FileId"]),
+    // Where a file goes on, and how it is laid out.
+    (
+        "state",
+        &[
+            "source::FileId",
+            "source::Head",
+            "source::Place",
+            "framing::InputForm",
+        ],
+    ),
     (
         "metrics",
         &["enrich", "envelope::Notice", "framing::RejectReason"],
@@ -47,12 +57,12 @@ const ROOMS: [(&str, &[&str]); 20] = [
         "pipeline",
         &[
             "source", "envelope", "framing", "decode", "event", "enrich", "encode", "order",
-            "sink", "metrics", "config",
+            "sink", "state", "metrics", "config",
         ],
     ),
     (
         "supervisor",
-        &["config", "metrics", "pipeline", "sink", "source"],
+        &["config", "metrics", "pipeline", "sink", "source", "state"],
     ),
     ("logging", &["config"]),
     ("suggest", &[]),

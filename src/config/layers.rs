@@ -21,7 +21,9 @@ use crate::cli::Options;
 use crate::suggest::nearest;
 
 /// The keys of the config file: every option but `config` itself.
-pub const KEYS: [&str; 20] = [
+pub const KEYS: [&str; 22] = [
+    "follow",
+    "state",
     "input",
     "max_record_bytes",
     "max_inflate_ratio",
@@ -135,6 +137,8 @@ pub fn add_file(options: &mut Options, path: &Path, text: &str) -> Result<(), Co
 /// Gives an option its value, unless it has one; false when there is no such option.
 fn set(options: &mut Options, key: &str, spelling: &Spelling<'_>) -> Result<bool, Unaccepted> {
     match key {
+        "follow" => keep(&mut options.follow, &value::SWITCH, spelling),
+        "state" => keep(&mut options.state, &value::STATE_FILE, spelling),
         "input" => keep(&mut options.input, &Kind::choice(), spelling),
         "max_record_bytes" => keep(&mut options.max_record_bytes, &value::RECORD_SIZE, spelling),
         "max_inflate_ratio" => keep(&mut options.max_inflate_ratio, &value::RATIO, spelling),

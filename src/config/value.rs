@@ -132,6 +132,11 @@ pub const REAL_FILE: Kind<PathBuf> = Kind::new(
     |text| path(text).filter(|path| is_real(path)),
 );
 
+/// The path of a file that keeps positions.
+pub const STATE_FILE: Kind<PathBuf> = Kind::new("the path of a file", Form::Quoted, |text| {
+    path(text).filter(|path| is_real(path))
+});
+
 /// The path of a file of the textfile collector, which reads nothing that ends otherwise.
 pub const PROM_FILE: Kind<PathBuf> = Kind::new(
     "the path of a file whose name ends in `.prom`",

@@ -74,6 +74,34 @@ impl RecordDecoder {
         }
     }
 
+    /// The same decoder for a source of which the first `offset` bytes are left out.
+    #[must_use]
+    pub fn from_byte(self, offset: u64) -> Self {
+        Self { offset, ..self }
+    }
+
+    /// How the source is laid out, as far as that is known.
+    pub fn form(&self) -> InputForm {
+        match self.framer.layout() {
+            Layout::Undecided => InputForm::Auto,
+            Layout::Lines => InputForm::Lines,
+            Layout::Document => InputForm::Document,
+        }
+    }
+
+    /// Whether what comes behind `batch`, the last one, could be framed by another decoder of the
+    /// same form.
+    pub fn could_begin_behind(&self, batch: &Batch) -> bool {
+        match batch.content {
+            BatchContent::Lines => true,
+            // In lines the rest of the line could look like one that opens a document.
+            BatchContent::Frames(_) => {
+                self.framer.layout() == Layout::Document && self.framer.is_at_top()
+            }
+            BatchContent::Oversize(_) => false,
+        }
+    }
+
     /// The records that are complete though their line is not: for when the input pauses or stops.
     pub fn flush(&mut self, buffer: &mut BytesMut) -> Option<Batch> {
         self.look_at(buffer, false);

@@ -161,6 +161,16 @@ impl Framer {
             && isize::try_from(at).is_ok_and(|at| at == self.line.start)
     }
 
+    /// How the source is laid out, as far as that is known.
+    pub(super) fn layout(&self) -> Layout {
+        self.layout
+    }
+
+    /// Before a value that stands in nothing else, so that what follows could be framed by itself.
+    pub(super) fn is_at_top(&self) -> bool {
+        matches!(self.place, Place::Top) && !self.embedded && !self.resynced
+    }
+
     /// What is open and must be kept: its start, and how many bytes of it were given away before.
     pub(super) fn open_record(&self) -> Option<(usize, usize)> {
         self.open.as_ref().map(|open| (open.start, open.given_away))

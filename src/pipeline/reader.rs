@@ -27,11 +27,13 @@ use std::{iter, vec};
 use bytes::BytesMut;
 use tokio_util::codec::Decoder;
 
-use super::{Bundle, Job};
+use super::{Bundle, Job, Mark};
 use crate::config::{self, Config, Input};
-use crate::framing::{Batch, BatchContent, Frame, InputForm, RecordDecoder};
+use crate::framing::{
+    Batch, BatchContent, Frame, InputForm, OversizePart, RecordDecoder, frame_lines,
+};
 use crate::metrics::Metrics;
-use crate::source::{FileId, Found, Paths, Read, Source, SourceError, Spare, StopSignal};
+use crate::source::{FileId, Found, Paths, Place, Read, Source, SourceError, Spare, StopSignal};
 
 /// A buffer with so many unsent bytes is worth a bundle: a worker needs some 100 µs for it, a
 /// channel's cost is then nothing, and it stays in the second-level cache.
@@ -72,19 +74,19 @@ impl ReadTotals {
 
 /// What all readers of a run share.
 pub(super) struct Reading<'a> {
-    form: InputForm,
+    pub(super) form: InputForm,
     max_record_bytes: usize,
     max_inflate_ratio: u64,
-    flush_interval: Duration,
-    stop: StopSignal,
-    metrics: &'a Metrics,
+    pub(super) flush_interval: Duration,
+    pub(super) stop: StopSignal,
+    pub(super) metrics: &'a Metrics,
     progress: &'a (dyn Fn(u64) + Sync),
     queue: Mutex<Queue>,
 }
 
 /// Whether there is more to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Flow {
+pub(super) enum Flow {
     GoOn,
     Stop,
 }
@@ -119,17 +121,12 @@ impl<'a> Reading<'a> {
         let (turn, first) = channel();
         self.queue().turn = first;
         // The receiver is still there.
-        let (Ok(()) | Err(_)) = turn.send(Dealer { workers, next: 0 });
+        let (Ok(()) | Err(_)) = turn.send(Dealer::new(workers));
     }
 
     /// Reads lot after lot, until there is none, the stop signal comes, or nobody takes batches.
     pub(super) fn read_lots(&self) -> ReadTotals {
-        let mut reader = Reader {
-            common: self,
-            buffer: BytesMut::new(),
-            spare: Spare::default(),
-            totals: ReadTotals::default(),
-        };
+        let mut reader = Reader::new(self);
         loop {
             let mut queue = self.queue();
             let Some(lot) = queue.next_lot() else { break };
@@ -262,16 +259,45 @@ impl Iterator for Sources {
 }
 
 /// One reader, with what it takes from source to source.
-struct Reader<'a> {
+pub(super) struct Reader<'a> {
     common: &'a Reading<'a>,
     buffer: BytesMut,
     spare: Spare,
-    totals: ReadTotals,
+    /// Has cut a source that was truncated; what it left unfinished is in `buffer`.
+    unfinished: Option<RecordDecoder>,
+    pub(super) totals: ReadTotals,
 }
 
-impl Reader<'_> {
+/// Where a source is begun.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Start {
+    /// How it is laid out.
+    pub(super) form: InputForm,
+    /// So many bytes are left out.
+    pub(super) offset: u64,
+    /// So many records of the source were counted before; without it they are counted on.
+    pub(super) records: Option<u64>,
+    /// So many of the frames behind `offset` are among them.
+    pub(super) done: u64,
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(common: &'a Reading<'a>) -> Self {
+        Self {
+            common,
+            buffer: BytesMut::new(),
+            spare: Spare::default(),
+            unfinished: None,
+            totals: ReadTotals::default(),
+        }
+    }
+
     fn read_lot(&mut self, lot: Lot) -> Flow {
-        let mut target = Target::new(lot.turn, self.common.metrics);
+        let turn = Turn::Next {
+            turn: lot.turn,
+            dealer: None,
+        };
+        let mut target = Target::new(turn, self.common.metrics);
         let flow = self.read_sources(lot.sources, &mut target);
         self.totals.bytes = self.totals.bytes.saturating_add(target.counted);
         if flow == Flow::GoOn {
@@ -292,9 +318,17 @@ impl Reader<'_> {
                 Next::Failed(error) => Err(error),
             };
             let flow = match opened {
-                Ok(source) => {
-                    target.begin(source.name());
-                    self.read(source, target)
+                Ok(mut source) => {
+                    let start = Start {
+                        form: self.common.form,
+                        offset: 0,
+                        records: Some(0),
+                        done: 0,
+                    };
+                    source = source.with_spare(std::mem::take(&mut self.spare));
+                    let flow = self.read(&mut source, start, target);
+                    self.spare = source.take_spare();
+                    flow
                 }
                 Err(error) => {
                     target.push(Err(error));
@@ -311,12 +345,18 @@ impl Reader<'_> {
         }
     }
 
-    fn read(&mut self, source: Source, target: &mut Target<'_>) -> Flow {
+    /// Reads a source to its end.
+    pub(super) fn read(
+        &mut self,
+        source: &mut Source,
+        start: Start,
+        target: &mut Target<'_>,
+    ) -> Flow {
         let common = self.common;
-        let mut source = source
-            .with_max_inflate_ratio(common.max_inflate_ratio)
-            .with_spare(std::mem::take(&mut self.spare));
-        let mut decoder = RecordDecoder::new(common.form, common.max_record_bytes);
+        target.begin(source, start, common.max_record_bytes);
+        source.limit_growth(common.max_inflate_ratio);
+        let mut decoder =
+            RecordDecoder::new(start.form, common.max_record_bytes).from_byte(start.offset);
         self.buffer.clear();
         self.make_room(LEAST_ROOM);
         let mut blocked = Duration::ZERO;
@@ -329,6 +369,7 @@ impl Reader<'_> {
             blocked = source.blocked();
             (common.progress)(source.raw_bytes() - raw_bytes);
             raw_bytes = source.raw_bytes();
+            target.identify(source);
             let flow = match read {
                 Ok(Read::Bytes(count)) => {
                     target.came(count);
@@ -350,12 +391,16 @@ impl Reader<'_> {
                     self.stopped(target, decoder.unfinished_bytes(&self.buffer));
                     Flow::Stop
                 }
+                Ok(Read::End) if source.was_truncated() => {
+                    target.push_flushed(&mut decoder, &mut self.buffer);
+                    self.unfinished = Some(decoder);
+                    return target.send();
+                }
                 ended @ (Ok(Read::End) | Err(_)) => {
                     target.push_last(&mut decoder, &mut self.buffer);
                     if let Err(error) = ended {
                         target.push(Err(error));
                     }
-                    self.spare = source.into_spare();
                     return target.send_if_due(common.flush_interval);
                 }
             };
@@ -363,6 +408,13 @@ impl Reader<'_> {
                 return Flow::Stop;
             }
             self.make_room(BATCH_BYTES);
+        }
+    }
+
+    /// Takes what a truncated source has left unfinished, as nothing goes on with it.
+    pub(super) fn finish(&mut self, target: &mut Target<'_>) {
+        if let Some(mut decoder) = self.unfinished.take() {
+            target.push_last(&mut decoder, &mut self.buffer);
         }
     }
 
@@ -416,12 +468,16 @@ impl Unsent {
 }
 
 /// Gives each worker its bundle in turn.
-struct Dealer {
+pub(super) struct Dealer {
     workers: Vec<SyncSender<Bundle>>,
     next: usize,
 }
 
 impl Dealer {
+    pub(super) fn new(workers: Vec<SyncSender<Bundle>>) -> Self {
+        Self { workers, next: 0 }
+    }
+
     fn send(&mut self, bundle: Bundle) -> Flow {
         let Some(worker) = self.workers.get(self.next) else {
             return Flow::Stop;
@@ -434,11 +490,21 @@ impl Dealer {
     }
 }
 
-/// Where the batches of one lot go.
-struct Target<'a> {
-    turn: Receiver<Dealer>,
-    /// Only when it is this lot's turn.
-    dealer: Option<Dealer>,
+/// When the batches of a target may be dealt out.
+pub(super) enum Turn {
+    /// In the order of the inputs.
+    Next {
+        turn: Receiver<Dealer>,
+        /// Only when it is this lot's turn.
+        dealer: Option<Dealer>,
+    },
+    /// At any time, as the input came at any time.
+    Any(Arc<Mutex<Dealer>>),
+}
+
+/// Where the batches of one lot, or of one input that lasts, go.
+pub(super) struct Target<'a> {
+    turn: Turn,
     /// What is to be dealt out when the turn comes.
     held: VecDeque<Bundle>,
     held_bytes: usize,
@@ -448,17 +514,23 @@ struct Target<'a> {
     /// Bytes read of this lot.
     bytes: u64,
     /// How many of them the metrics know of: those of which it is the turn.
-    counted: u64,
+    pub(super) counted: u64,
     metrics: &'a Metrics,
+    /// Whose record numbers these are, of sources that are read side by side.
+    lane: usize,
     source: Arc<str>,
     first: bool,
+    /// How far the source is sent, when that is to be kept.
+    mark: Option<Mark>,
+    /// So many frames are still to be left out.
+    left_out: u64,
+    max_record_bytes: usize,
 }
 
 impl<'a> Target<'a> {
-    fn new(turn: Receiver<Dealer>, metrics: &'a Metrics) -> Self {
+    pub(super) fn new(turn: Turn, metrics: &'a Metrics) -> Self {
         Self {
             turn,
-            dealer: None,
             held: VecDeque::new(),
             held_bytes: 0,
             bundle: Bundle::new(),
@@ -466,15 +538,53 @@ impl<'a> Target<'a> {
             bytes: 0,
             counted: 0,
             metrics,
+            lane: 0,
             source: Arc::from(""),
             first: true,
+            mark: None,
+            left_out: 0,
+            max_record_bytes: 0,
         }
     }
 
-    /// From now on what is pushed belongs to the source of this name.
-    fn begin(&mut self, name: &str) {
-        self.source = Arc::from(name);
-        self.first = true;
+    /// The same target for one of several sources that are read side by side.
+    pub(super) fn in_lane(self, lane: usize) -> Self {
+        Self { lane, ..self }
+    }
+
+    /// From now on what is pushed belongs to this source.
+    fn begin(&mut self, source: &Source, start: Start, max_record_bytes: usize) {
+        self.source = Arc::from(source.name());
+        self.first = start.records.is_some();
+        self.left_out = start.done;
+        self.max_record_bytes = max_record_bytes;
+        self.mark = source.identity().map(|(file, head)| Mark {
+            place: Place {
+                file,
+                head,
+                offset: start.offset,
+            },
+            form: start.form,
+            records: start.records.unwrap_or(0),
+            done: 0,
+        });
+    }
+
+    /// Where another source with the same bytes would go on.
+    pub(super) fn next_start(&self) -> Option<Start> {
+        self.mark.map(|mark| Start {
+            form: mark.form,
+            offset: mark.place.offset,
+            records: None,
+            done: mark.done,
+        })
+    }
+
+    /// A file that grows is told from others by more and more bytes.
+    fn identify(&mut self, source: &Source) {
+        if let (Some(mark), Some((_, head))) = (&mut self.mark, source.identity()) {
+            mark.place.head = head;
+        }
     }
 
     /// So many bytes were read.
@@ -486,7 +596,7 @@ impl<'a> Target<'a> {
 
     /// Tells the metrics of what was read, once it is this lot's turn.
     fn count(&mut self) {
-        if self.dealer.is_some() {
+        if !matches!(self.turn, Turn::Next { dealer: None, .. }) {
             self.metrics.input_bytes(self.bytes - self.counted);
             self.counted = self.bytes;
         }
@@ -495,7 +605,7 @@ impl<'a> Target<'a> {
     /// Takes what is complete by its line.
     fn push_ready(&mut self, decoder: &mut RecordDecoder, buffer: &mut BytesMut) {
         while let Ok(Some(batch)) = decoder.decode(buffer) {
-            self.push(Ok(batch));
+            self.push_batch(batch, decoder);
         }
     }
 
@@ -503,23 +613,61 @@ impl<'a> Target<'a> {
     fn push_flushed(&mut self, decoder: &mut RecordDecoder, buffer: &mut BytesMut) {
         self.push_ready(decoder, buffer);
         while let Some(batch) = decoder.flush(buffer) {
-            self.push(Ok(batch));
+            self.push_batch(batch, decoder);
         }
     }
 
     /// Takes everything: the source has ended.
     fn push_last(&mut self, decoder: &mut RecordDecoder, buffer: &mut BytesMut) {
         while let Ok(Some(batch)) = decoder.decode_eof(buffer) {
+            self.push_batch(batch, decoder);
+        }
+    }
+
+    fn push_batch(&mut self, batch: Batch, decoder: &RecordDecoder) {
+        if let Some(mark) = &mut self.mark {
+            mark.form = decoder.form();
+            if decoder.could_begin_behind(&batch) {
+                mark.place.offset = batch.offset.saturating_add(batch.bytes.len() as u64);
+                mark.done = 0;
+            } else {
+                mark.done = mark.done.saturating_add(frames_in(&batch));
+            }
+        }
+        if let Some(batch) = self.leave_out(batch) {
             self.push(Ok(batch));
         }
     }
 
+    /// Takes the frames from a batch that an earlier run is done with.
+    fn leave_out(&mut self, mut batch: Batch) -> Option<Batch> {
+        if self.left_out == 0 {
+            return Some(batch);
+        }
+        if batch.content == BatchContent::Lines {
+            let mut frames = Vec::new();
+            frame_lines(&batch.bytes, self.max_record_bytes, &mut frames);
+            batch.content = BatchContent::Frames(frames);
+        }
+        let out = self.left_out.min(frames_in(&batch));
+        self.left_out -= out;
+        match &mut batch.content {
+            BatchContent::Frames(frames) => {
+                frames.drain(..usize::try_from(out).unwrap_or(usize::MAX).min(frames.len()));
+                Some(batch)
+            }
+            BatchContent::Lines | BatchContent::Oversize(_) => None,
+        }
+    }
+
     /// Takes a batch, or the failure that ends its source.
-    fn push(&mut self, work: Result<Batch, SourceError>) {
+    pub(super) fn push(&mut self, work: Result<Batch, SourceError>) {
         let first = std::mem::take(&mut self.first);
         self.bundle.push(Job {
             source: Arc::clone(&self.source),
+            lane: self.lane,
             first,
+            mark: self.mark,
             work,
         });
     }
@@ -534,37 +682,50 @@ impl<'a> Target<'a> {
     }
 
     /// Deals the bundle out, or holds it as long as it is another lot's turn.
-    fn send(&mut self) -> Flow {
+    pub(super) fn send(&mut self) -> Flow {
         self.unsent = Unsent::default();
         let bundle = std::mem::take(&mut self.bundle);
         if !bundle.is_empty() {
             self.held_bytes += bundle.iter().map(weight).sum::<usize>();
             self.held.push_back(bundle);
         }
-        if self.dealer.is_none() {
+        if let Turn::Next { turn, dealer } = &mut self.turn
+            && dealer.is_none()
+        {
             if self.held_bytes >= HELD_BYTES {
                 return self.take_turn();
             }
-            self.dealer = self.turn.try_recv().ok();
+            *dealer = turn.try_recv().ok();
         }
         self.deal()
     }
 
     /// Waits until everything before this lot was dealt out, and deals out what is held.
     fn take_turn(&mut self) -> Flow {
-        if self.dealer.is_none() {
-            self.dealer = self.turn.recv().ok();
-        }
-        if self.dealer.is_none() {
-            return Flow::Stop;
+        if let Turn::Next { turn, dealer } = &mut self.turn
+            && dealer.is_none()
+        {
+            *dealer = turn.recv().ok();
+            if dealer.is_none() {
+                return Flow::Stop;
+            }
         }
         self.deal()
     }
 
     fn deal(&mut self) -> Flow {
         self.count();
-        let Some(dealer) = &mut self.dealer else {
-            return Flow::GoOn;
+        let mut shared;
+        let dealer = match &mut self.turn {
+            Turn::Next { dealer: None, .. } => return Flow::GoOn,
+            Turn::Next {
+                dealer: Some(dealer),
+                ..
+            } => dealer,
+            Turn::Any(dealer) => {
+                shared = dealer.lock().unwrap_or_else(PoisonError::into_inner);
+                &mut *shared
+            }
         };
         self.held_bytes = 0;
         while let Some(bundle) = self.held.pop_front() {
@@ -577,9 +738,22 @@ impl<'a> Target<'a> {
 
     /// It is the next lot's turn. When there is none, the workers see the end of the input.
     fn pass_on(self, next_turn: &Sender<Dealer>) {
-        if let Some(dealer) = self.dealer {
+        if let Turn::Next {
+            dealer: Some(dealer),
+            ..
+        } = self.turn
+        {
             let (Ok(()) | Err(_)) = next_turn.send(dealer);
         }
+    }
+}
+
+/// How many frames are whole with this batch; those of lines are not known.
+fn frames_in(batch: &Batch) -> u64 {
+    match &batch.content {
+        BatchContent::Frames(frames) => frames.len() as u64,
+        BatchContent::Oversize(OversizePart::Last) => 1,
+        BatchContent::Oversize(_) | BatchContent::Lines => 0,
     }
 }
 

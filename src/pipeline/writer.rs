@@ -13,20 +13,22 @@
 //! Failure: a [`SinkError`] ends the run. A source's failure is logged and counted where it stands
 //! among the batches, so that the exit status is the same in every run.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::ops::Range;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::SendError;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::FromWorker;
 use super::arranger::{Arranger, Place};
 use super::output::{Output, Oversize, PendingReject};
-use crate::config::{Config, OnReject};
+use super::{Error, FromWorker, Mark};
+use crate::config::{Config, Input, OnReject};
 use crate::encode::reject::{self, Detail, Reject, Streamed};
 use crate::framing::{OversizePart, RejectReason};
 use crate::metrics::{Counts, Metrics, RecordOutcome};
 use crate::sink::{Sink, SinkError};
 use crate::source::FileId;
+use crate::state::{Position, State, StateError};
 
 /// So many bytes of lines that are put together are written at once. A reject's line may be a
 /// hundred times as long as the reject, and held records may leave in any number, so that not all
@@ -40,6 +42,25 @@ pub struct Outputs {
     pub records: Sink,
     /// The file of rejects.
     pub rejects: Option<Sink>,
+    /// Where it is kept how far the input is done with.
+    pub kept: Option<Kept>,
+}
+
+/// How far followed inputs are done with, and the file that says so.
+#[derive(Debug)]
+pub struct Kept {
+    /// The file.
+    pub path: PathBuf,
+    /// What it says, or shall say next.
+    pub state: State,
+}
+
+impl Kept {
+    /// Replaces the file, when these outputs are as they are now.
+    fn keep(&mut self, outputs: Vec<(FileId, u64)>) -> Result<(), StateError> {
+        self.state.outputs = outputs;
+        self.state.write(&self.path)
+    }
 }
 
 impl Outputs {
@@ -47,6 +68,46 @@ impl Outputs {
     pub fn ids(&self) -> Vec<FileId> {
         let sinks = [Some(&self.records), self.rejects.as_ref()];
         sinks.into_iter().flatten().filter_map(Sink::id).collect()
+    }
+
+    /// Where the inputs of the configuration are to be followed from.
+    pub fn positions(&self, config: &Config) -> Vec<Option<Position>> {
+        let state = self.kept.as_ref().map(|kept| &kept.state);
+        let paths = config.inputs.iter().filter_map(Input::path);
+        paths
+            .map(|path| state.and_then(|state| state.position(path)))
+            .collect()
+    }
+
+    /// The files that can be cut back to where they end now.
+    fn lengths(&self) -> Vec<(FileId, u64)> {
+        let sinks = [Some(&self.records), self.rejects.as_ref()];
+        let lengths = sinks.into_iter().flatten().filter_map(Sink::length);
+        lengths.collect()
+    }
+
+    /// Says in the state which files are written, before anything is written to another one.
+    fn keep_names(&mut self) -> Result<(), StateError> {
+        let Some(kept) = &self.kept else {
+            return Ok(());
+        };
+        let named = kept.state.outputs.iter().map(|(file, _)| *file);
+        if named.eq(self.ids_of_own()) {
+            return Ok(());
+        }
+        self.keep()
+    }
+
+    fn keep(&mut self) -> Result<(), StateError> {
+        let lengths = self.lengths();
+        match &mut self.kept {
+            Some(kept) => kept.keep(lengths),
+            None => Ok(()),
+        }
+    }
+
+    fn ids_of_own(&self) -> impl Iterator<Item = FileId> {
+        self.lengths().into_iter().map(|(file, _)| file)
     }
 
     /// Opens the files anew, for rotation; each that cannot be stays as it is.
@@ -88,9 +149,15 @@ pub(super) struct Writer<'a> {
     metrics: &'a Metrics,
     on_reject: OnReject,
     max_record_bytes: usize,
+    /// Paths of the inputs, when they are followed by lane.
+    paths: Vec<PathBuf>,
+    /// Whose numbers and oversize record these are.
+    lane: usize,
     /// Records of the current source so far.
     records: u64,
     oversize: Option<OpenOversize>,
+    /// Those of the lanes that are not the current one.
+    others: HashMap<usize, (u64, Option<OpenOversize>)>,
     arranger: Option<Arranger>,
     /// The arranger's records that left and are not yet in `written`.
     left: Counts,
@@ -119,8 +186,16 @@ impl<'a> Writer<'a> {
             metrics,
             on_reject: config.on_reject,
             max_record_bytes: config.max_record_bytes,
+            paths: config
+                .inputs
+                .iter()
+                .filter_map(Input::path)
+                .map(Path::to_owned)
+                .collect(),
+            lane: 0,
             records: 0,
             oversize: None,
+            others: HashMap::new(),
             arranger: Arranger::new(config),
             left: Counts::new(),
             merged: Vec::new(),
@@ -137,18 +212,21 @@ impl<'a> Writer<'a> {
         clippy::needless_pass_by_value,
         reason = "the channels close when the writer ends"
     )]
-    pub(super) fn write_all(mut self, workers: Vec<FromWorker>) -> Result<Written, SinkError> {
+    pub(super) fn write_all(mut self, workers: Vec<FromWorker>) -> Result<Written, Error> {
         let mut in_turn = workers.iter().cycle();
         let mut worker = in_turn.next();
+        let mut is_marked = false;
         'input: while let Some((outputs, used)) = worker {
             // Bundles are dealt out in turn, so when this worker has no more, no worker has.
             let Ok(finished) = outputs.recv() else { break };
             if finished.last {
                 worker = in_turn.next();
             }
+            lock(self.outputs).keep_names()?;
             for done in finished.done {
+                self.enter(done.lane);
                 if done.first {
-                    self.records = 0;
+                    self.records = done.mark.map_or(0, |mark| mark.records);
                 }
                 let mut output = match done.result {
                     Ok(output) => output,
@@ -168,12 +246,52 @@ impl<'a> Writer<'a> {
                 {
                     break 'input;
                 }
+                if let Some(mark) = done.mark.filter(|_| done.last) {
+                    self.mark(mark);
+                    is_marked = true;
+                }
                 // A worker that has ended needs no buffers.
                 let (Ok(()) | Err(SendError(_))) = used.send(output);
+            }
+            // What is written of a job that is under way would be written again.
+            if is_marked && finished.last && self.is_at_line_end() {
+                lock(self.outputs).keep()?;
+                is_marked = false;
             }
         }
         self.write_held()?;
         Ok(self.written)
+    }
+
+    /// Goes on with the numbers of that lane.
+    fn enter(&mut self, lane: usize) {
+        if lane != self.lane {
+            let (records, oversize) = self.others.remove(&lane).unwrap_or_default();
+            let records = std::mem::replace(&mut self.records, records);
+            let oversize = std::mem::replace(&mut self.oversize, oversize);
+            self.others.insert(self.lane, (records, oversize));
+            self.lane = lane;
+        }
+    }
+
+    /// Notes how far the current lane is done with.
+    fn mark(&self, mark: Mark) {
+        let position = Position {
+            place: mark.place,
+            form: mark.form,
+            records: self.records,
+            done: mark.done,
+        };
+        if let (Some(kept), Some(path)) = (&mut lock(self.outputs).kept, self.paths.get(self.lane))
+        {
+            kept.state.set_position(path, position);
+        }
+    }
+
+    /// Whether no line is under way that would have to be begun anew.
+    fn is_at_line_end(&self) -> bool {
+        let mut open = self.others.values().map(|(_, oversize)| oversize);
+        self.oversize.is_none() && open.all(Option::is_none)
     }
 
     fn count(&mut self, counts: &Counts) {

@@ -12,12 +12,15 @@
 //! **Failure:** the system's error, with no name; [`super::Source`] adds it.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Seek as _, SeekFrom};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
 
+use super::follow::{self, AtEnd, Tail};
+use super::unpack::Packing;
 use super::{Read, StopSignal};
 
 /// The longest single poll(2): some systems refuse more milliseconds than an `int` holds.
@@ -30,6 +33,10 @@ pub(super) struct Input {
     /// A regular file: it has no moment when a read would have to wait.
     always_ready: bool,
     stop: StopSignal,
+    /// Of a file that is followed.
+    tail: Option<Tail>,
+    /// Where the first byte was read from.
+    start: u64,
     bytes: u64,
     blocked: Duration,
 }
@@ -40,9 +47,35 @@ impl Input {
             file,
             always_ready,
             stop,
+            tail: None,
+            start: 0,
             bytes: 0,
             blocked: Duration::ZERO,
         }
+    }
+
+    /// From now on the end of the file is where to wait for more, until another one has `path`.
+    pub(super) fn follow(&mut self, path: &Path, interval: Duration) -> io::Result<()> {
+        self.tail = Tail::of(path, interval, &self.file)?;
+        Ok(())
+    }
+
+    pub(super) fn tail(&self) -> Option<&Tail> {
+        self.tail.as_ref()
+    }
+
+    /// Goes on at this byte, if the file is plain. Returns whether it is.
+    pub(super) fn seek_if_plain(&mut self, offset: u64) -> io::Result<bool> {
+        let mut first = [0; 4];
+        let length = follow::read_start(&self.file, &mut first)?;
+        let is_plain = !matches!(
+            Packing::of(first.get(..length).unwrap_or_default()),
+            Ok(Some(_))
+        );
+        if is_plain {
+            self.start = self.file.seek(SeekFrom::Start(offset))?;
+        }
+        Ok(is_plain)
     }
 
     pub(super) fn is_stopped(&self) -> bool {
@@ -64,14 +97,48 @@ impl Input {
                 return Ok(pause);
             }
             match rustix::io::read(&self.file, &mut *free) {
-                Ok(0) => return Ok(Read::End),
+                Ok(0) => {
+                    if let Some(pause) = self.at_end(deadline)? {
+                        return Ok(pause);
+                    }
+                }
                 Ok(count) => {
+                    // What was truncated and has grown again may be read from its middle on. Then
+                    // these bytes are of another file; they are read again, or from the copy.
+                    if let Some(tail) = &mut self.tail
+                        && tail.is_another(&self.file)?
+                    {
+                        return Ok(Read::End);
+                    }
                     self.bytes += count as u64;
                     return Ok(Read::Bytes(count));
                 }
                 // Of a pipe with several readers another one may have been quicker.
                 Err(Errno::INTR | Errno::AGAIN) => {}
                 Err(errno) => return Err(errno.into()),
+            }
+        }
+    }
+
+    /// At the end of the file: the end of the source, unless it is followed. Then it is waited for
+    /// more, and `None` means that it is worth another look.
+    fn at_end(&mut self, deadline: Option<Instant>) -> io::Result<Option<Read>> {
+        let Some(tail) = &mut self.tail else {
+            return Ok(Some(Read::End));
+        };
+        match tail.at_end(&self.file, self.start + self.bytes)? {
+            AtEnd::Over => Ok(Some(Read::End)),
+            AtEnd::Again => Ok(None),
+            AtEnd::Wait => {
+                let begun = Instant::now();
+                let left = deadline.map(|deadline| deadline.saturating_duration_since(begun));
+                if left == Some(Duration::ZERO) {
+                    return Ok(Some(Read::Idle));
+                }
+                self.stop
+                    .wait(left.unwrap_or(tail.interval).min(tail.interval));
+                self.blocked += begun.elapsed();
+                Ok(None)
             }
         }
     }

@@ -15,6 +15,9 @@ use std::io::{self, PipeReader, PipeWriter};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec};
 
 /// The hand that stops every holder of the signal.
 #[derive(Debug)]
@@ -65,6 +68,15 @@ impl StopSignal {
     /// Whether the stop has come.
     pub fn is_stopped(&self) -> bool {
         self.0.stopped.load(Ordering::Acquire)
+    }
+
+    /// Waits so long, or until the stop comes.
+    pub(super) fn wait(&self, longest: Duration) {
+        let mut fds = [PollFd::from_borrowed_fd(self.hangup(), PollFlags::IN)];
+        if let Ok(timeout) = Timespec::try_from(longest) {
+            // An interrupted wait is short, which is no matter to who waits again and again.
+            let (Ok(_) | Err(_)) = rustix::event::poll(&mut fds, Some(&timeout));
+        }
     }
 
     /// Ready in poll(2) once the stop has come.

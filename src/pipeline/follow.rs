@@ -1,0 +1,88 @@
+//! Follows the inputs, each on a thread of its own, until the run is stopped.
+//!
+//! In → out: the paths of the configuration and where an earlier run has left them; bundles of
+//! batches, dealt out as the input comes.
+//!
+//! Invariants: **The records of one input stay in order**; those of several come as they come.
+//! **Each batch carries how far its input is done with once it was written.**
+//!
+//! Not here: what comes after a file that has ended (`source::Follower`), keeping positions
+//! (`state`).
+//!
+//! Failure: as of other sources, a failure of one file ends that file. What cannot be opened ends
+//! its input. A file that an earlier run was reading and that is gone is a failure too.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use super::reader::{Dealer, Flow, ReadTotals, Reader, Reading, Start, Target, Turn};
+use crate::source::{Followed, Follower, Spare};
+use crate::state::Position;
+
+/// How often it is looked for more at least, and at most: so often that it costs nothing.
+const INTERVALS: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(100));
+
+impl Reading<'_> {
+    /// Follows `path`, the input of this number, until the stop signal comes or nobody takes
+    /// batches.
+    pub(super) fn follow(
+        &self,
+        (lane, path): (usize, &Path),
+        position: Option<Position>,
+        dealer: Arc<Mutex<Dealer>>,
+    ) -> ReadTotals {
+        let mut reader = Reader::new(self);
+        let mut target = Target::new(Turn::Any(dealer), self.metrics).in_lane(lane);
+        let interval = self.flush_interval.clamp(INTERVALS.0, INTERVALS.1);
+        let place = position.map(|position| position.place);
+        let mut follower = Follower::new(path, place, interval, self.stop.clone());
+        let mut resumed = position.map(|position| Start {
+            form: position.form,
+            offset: position.place.offset,
+            records: Some(position.records),
+            done: position.done,
+        });
+        let mut spare = Spare::default();
+        loop {
+            let source = match follower.next_source() {
+                Ok(Followed::Source(source)) => *source,
+                Ok(Followed::Lost(error)) => {
+                    target.push(Err(error));
+                    if target.send() == Flow::Stop {
+                        break;
+                    }
+                    resumed = None;
+                    continue;
+                }
+                Ok(Followed::Stopped) => break,
+                Err(error) => {
+                    target.push(Err(error));
+                    target.send();
+                    break;
+                }
+            };
+            let start = resumed.take().unwrap_or(Start {
+                form: self.form,
+                offset: 0,
+                records: Some(0),
+                done: 0,
+            });
+            let mut source = source.with_spare(std::mem::take(&mut spare));
+            if reader.read(&mut source, start, &mut target) == Flow::Stop
+                || target.send() == Flow::Stop
+            {
+                break;
+            }
+            spare = source.take_spare();
+            let next = target.next_start().filter(|_| source.was_truncated());
+            if follower.ended(source, next.map(|start| start.offset)) {
+                resumed = next;
+            } else {
+                reader.finish(&mut target);
+            }
+        }
+        reader.totals.bytes = target.counted;
+        reader.totals
+    }
+}
