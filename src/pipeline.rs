@@ -21,6 +21,7 @@
 
 pub mod arranger;
 mod follow;
+mod listen;
 pub mod output;
 mod reader;
 mod summary;
@@ -39,8 +40,9 @@ use crate::config::{Config, DedupWindow, Input, OnReject, Select, Validate};
 use crate::framing::{Batch, InputForm};
 use crate::metrics::Metrics;
 use crate::sink::SinkError;
-use crate::source::{Place, SourceError, StopSignal, StopTrigger};
+use crate::source::{ListenError, Listener, Place, SourceError, StopSignal, StopTrigger};
 use crate::state::{Position, StateError};
+use listen::Bounds;
 use output::Output;
 use reader::{Dealer, ReadTotals, Reading};
 use worker::Worker;
@@ -71,6 +73,9 @@ pub enum Error {
     /// An output cannot be written.
     #[error(transparent)]
     Sink(#[from] SinkError),
+    /// Nobody can be listened to.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
     /// How far the input is done with cannot be kept.
     #[error(transparent)]
     State(#[from] StateError),
@@ -143,6 +148,10 @@ pub fn run(
         (outputs.ids(), outputs.positions(config))
     };
     let reading = Reading::new(config, ids, signal.clone(), metrics, progress);
+    let listener = match config.inputs.as_slice() {
+        [Input::Listen(address)] => Some(Listener::bind(address, signal.clone())?),
+        _ => None,
+    };
     scope(|scope| {
         let mut to_workers = Vec::new();
         let mut from_workers = Vec::new();
@@ -153,7 +162,12 @@ pub fn run(
             from_workers.push(done);
             working.push(thread);
         }
-        let readers = start_readers(scope, config, &reading, to_workers, positions)?;
+        let readers = match &listener {
+            Some(listener) => vec![start_listening(
+                scope, config, &reading, to_workers, listener,
+            )?],
+            None => start_readers(scope, config, &reading, to_workers, positions)?,
+        };
         let written = Writer::new(config, outputs, metrics).write_all(from_workers);
         // The reader may wait for input that nobody will write any more.
         trigger.stop();
@@ -200,6 +214,28 @@ fn start_readers<'scope>(
         thread().spawn_scoped(scope, move || reading.follow(input, position, dealer))
     });
     readers.collect::<Result<_, _>>().map_err(Error::Thread)
+}
+
+/// Starts the thread that takes connections; each is read on one of its own.
+fn start_listening<'scope>(
+    scope: &'scope Scope<'scope, '_>,
+    config: &Config,
+    reading: &'scope Reading<'_>,
+    workers: Vec<SyncSender<Bundle>>,
+    listener: &'scope Listener,
+) -> Result<Reader<'scope>, Error> {
+    let bounds = Bounds {
+        connections: config.max_connections.get(),
+        idle: config.idle_timeout,
+    };
+    tracing::info!("listening on {}", listener.address());
+    let dealer = Arc::new(Mutex::new(Dealer::new(workers)));
+    Builder::new()
+        .name("listener".to_owned())
+        .spawn_scoped(scope, move || {
+            reading.listen(scope, listener, bounds, &dealer)
+        })
+        .map_err(Error::Thread)
 }
 
 /// One more than there are workers, so that one is ahead when all others wait for their turn. A

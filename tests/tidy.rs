@@ -64,7 +64,7 @@ const ROOMS: [(&str, &[&str]); 20] = [
     ("schema", &[]),
     ("explain", &["enrich", "event", "suggest"]),
     ("config", &["cli", "source", "suggest"]),
-    ("cli", &["config"]),
+    ("cli", &["config", "source"]),
     ("lib", &[]),
     (
         "main",
