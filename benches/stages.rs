@@ -11,7 +11,7 @@ use divan::Bencher;
 use divan::counter::BytesCount;
 use hsmtrail::config::{Select, Validate};
 use hsmtrail::decode::EventDecoder;
-use hsmtrail::decode::grammar::{self, LineBreaks, object_len};
+use hsmtrail::decode::grammar::{self, LineBreaks, walk_object};
 use hsmtrail::decode::prefilter::Prefilter;
 use hsmtrail::encode;
 use hsmtrail::enrich::enrich;
@@ -124,8 +124,10 @@ fn grammar(bencher: Bencher<'_, '_>, share: Share) {
             let mut sound = 0;
             for (batch, ranges) in &records {
                 let text = grammar::utf8(batch).unwrap_or_default();
-                let len =
-                    |range: &Range<usize>| object_len(text.get(range.start..)?, LineBreaks::End);
+                let len = |range: &Range<usize>| {
+                    let walked = walk_object(text.get(range.start..)?, LineBreaks::End)?;
+                    Some(walked.len)
+                };
                 sound += ranges
                     .iter()
                     .filter(|range| len(range) == Some(range.len()))

@@ -15,7 +15,7 @@ use std::io::{self, Write};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use futures_util::StreamExt as _;
-use hsmtrail::config::{Select, Validate};
+use hsmtrail::config::{Envelope, Select, Validate};
 use hsmtrail::framing::{InputForm, RecordDecoder};
 use hsmtrail::pipeline::Limits;
 use hsmtrail::pipeline::output::Output;
@@ -27,6 +27,7 @@ use tokio_util::codec::FramedRead;
 const LIMITS: Limits = Limits {
     select: Select::CloudHsm,
     validate: Validate::All,
+    envelope: Envelope::Unwrap,
     max_record_bytes: 1 << 20,
     stop_at_reject: false,
     keys: false,

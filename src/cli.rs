@@ -22,7 +22,9 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::config::value::{self, Kind, Unaccepted};
-use crate::config::{DedupWindow, InputForm, LogFormat, LogLevel, OnReject, Select, Validate};
+use crate::config::{
+    DedupWindow, Envelope, InputForm, LogFormat, LogLevel, OnReject, Select, Validate,
+};
 use crate::source::Address;
 
 /// Everything that can stand on the command line.
@@ -145,6 +147,10 @@ pub struct Options {
     /// Which records to parse in full [default: all]
     #[arg(long, value_enum, value_name = "WHICH", help_heading = "Input")]
     pub validate: Option<Validate>,
+
+    /// What becomes of a record that holds events, such as an EventBridge envelope [default: unwrap]
+    #[arg(long, value_enum, value_name = "ACTION", help_heading = "Input")]
+    pub envelope: Option<Envelope>,
 
     /// Write records to this file; - is stdout [default: stdout]
     #[arg(short, long, value_name = "FILE", help_heading = "Output")]
@@ -342,8 +348,10 @@ Every AWS CloudHSM event among them gains an object, cloudhsm, that says what ha
 cluster, HSM or backup, by whom, whether it worked, and how much it matters. Otherwise \
 a record stays as it is, byte for byte, but for line breaks and indentation.
 
-The form of the input is recognised: one event a line, CloudTrail's log files, arrays, or values \
-back to back, in files compressed by gzip, zstd or bzip2 or not.";
+The form of the input is recognised: one event a line, CloudTrail's log files, arrays, values \
+back to back, and events inside the records of CloudWatch Logs, EventBridge, SNS, SQS, \
+lookup-events, CloudTrail Lake, Vector, Fluent Bit, Splunk and Elastic; in files compressed by \
+gzip, zstd or bzip2 or not.";
 
 const EXAMPLES: &str = "\
 Examples:

@@ -47,6 +47,8 @@ pub struct Config {
     pub select: Select,
     /// Which records are parsed in full.
     pub validate: Validate,
+    /// What becomes of records that hold others.
+    pub envelope: Envelope,
     /// How the input is laid out.
     pub input: InputForm,
     /// What becomes of a reject.
@@ -109,8 +111,18 @@ pub enum Validate {
     /// Every record
     #[default]
     All,
-    /// Only records that could be CloudHSM events or that span lines; the others are only framed
+    /// Only records that could be CloudHSM events, span lines or hold others; the rest is only framed
     Matching,
+}
+
+/// `--envelope`: what becomes of records that hold events.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Envelope {
+    /// Pass on the events inside
+    #[default]
+    Unwrap,
+    /// Pass on the record around them, with what they gain at its end
+    Keep,
 }
 
 /// `--input`: how the input is laid out.
@@ -277,6 +289,7 @@ impl Default for Config {
             output: None,
             select: Select::default(),
             validate: Validate::default(),
+            envelope: Envelope::default(),
             input: InputForm::default(),
             on_reject: OnReject::default(),
             rejects: None,
@@ -346,6 +359,7 @@ impl Config {
             output: options.output.filter(|path| value::is_real(path)),
             select: options.select.unwrap_or(default.select),
             validate: options.validate.unwrap_or(default.validate),
+            envelope: options.envelope.unwrap_or(default.envelope),
             input: options.input.unwrap_or(default.input),
             on_reject: options.on_reject.unwrap_or(default.on_reject),
             rejects: options.rejects,

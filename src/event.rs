@@ -17,6 +17,9 @@ use smallvec::SmallVec;
 pub type Strings<'a> = SmallVec<[&'a str; 8]>;
 
 /// One CloudTrail event: the members that the derived fields need.
+///
+/// An Insight event has no `eventSource`, and says in `insightDetails` of which calls there are
+/// unusually many: its `eventSource`, `eventName` and `errorCode` are read from there.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Event<'a> {
     /// `eventSource`.

@@ -31,6 +31,9 @@ use bytes::BytesMut;
 use framer::{Framer, Layout};
 use std::ops::Range;
 
+/// How many bytes of a text are framed before their frames are counted.
+const STEP: usize = 64 * 1024;
+
 /// A piece of one source: the unit of work and of backpressure.
 #[derive(Debug)]
 pub struct Batch {
@@ -90,6 +93,8 @@ pub enum FrameKind {
     },
     /// Something else where a record should stand: another JSON value, or no JSON.
     NoObject,
+    /// `[…]` whose brackets balance: a row of CloudTrail Lake, whose columns are objects.
+    Row,
     /// Bytes from which no whole value could be cut.
     Damaged(Damage),
     /// What was open when the input ended; empty when that was an array of records.
@@ -118,6 +123,27 @@ pub fn frame_lines(lines: &[u8], max_record_bytes: usize, frames: &mut Vec<Frame
     line_framer.finish(lines, looked_at, frames);
 }
 
+/// Appends the frames of a text that is all at hand, a source of its own, but no more than `most`
+/// and those found in one step with the last of them. Returns whether these are all.
+pub fn frame_text(
+    text: &[u8],
+    max_record_bytes: usize,
+    most: usize,
+    frames: &mut Vec<Frame>,
+) -> bool {
+    let mut text_framer = Framer::new(Layout::Undecided, max_record_bytes);
+    let mut looked_at = 0;
+    for step in (STEP..text.len()).step_by(STEP).chain([text.len()]) {
+        let bytes = text.get(..step).unwrap_or(text);
+        looked_at = text_framer.advance(bytes, looked_at, false, frames);
+        if frames.len() > most {
+            return false;
+        }
+    }
+    text_framer.finish(text, looked_at, frames);
+    true
+}
+
 /// Appends the frames of the line at the front of a batch of whole lines. Returns where the next
 /// line starts.
 pub fn frame_line(lines: &[u8], max_record_bytes: usize, frames: &mut Vec<Frame>) -> usize {
@@ -131,14 +157,14 @@ pub fn frame_line(lines: &[u8], max_record_bytes: usize, frames: &mut Vec<Frame>
 }
 
 /// Whether an object starts as nearly every event does, so that it is no log file whatever its
-/// other members are.
+/// other members are. (The records of S3's notifications have version 2.)
 pub fn starts_like_event(object: &[u8]) -> bool {
-    object.starts_with(b"{\"eventVersion\"")
+    object.starts_with(b"{\"eventVersion\":\"1.")
 }
 
-/// Whether an object with a member of this name may be a log file, whose records are elsewhere.
+/// Whether an object with a member of this name may be a document, whose records are elsewhere.
 pub fn may_name_records(name: &str) -> bool {
-    name == members::RECORDS
+    members::may_name_records(name.as_bytes())
 }
 
 /// An error of the framing seam.

@@ -14,6 +14,7 @@
 //! The way of the bytes:
 //!
 //! - [`source`]: where they come from: stdin, files and sockets; found, followed, decompressed.
+//! - [`envelope`]: what events travel in: which members of a record hold the text of others.
 //! - [`framing`]: cuts them into batches of records by the input grammar.
 //! - [`decode`]: checks that a record is JSON, and reads those that may be CloudHSM's.
 //! - [`event`]: what CloudTrail said about one event, borrowed from the record.
@@ -80,6 +81,8 @@
 //! ```
 
 pub mod source;
+
+pub mod envelope;
 
 pub mod framing;
 

@@ -54,6 +54,7 @@ pub const METRICS: &[Metric] = &[
     OUTPUT_BYTES,
     RECORDS,
     REJECTED_RECORDS,
+    NOTICES,
     LATE_EVENTS,
     CLOUDHSM_EVENTS,
     SEVERITY_EVENTS,
@@ -101,6 +102,12 @@ const REJECTED_RECORDS: Metric = Metric {
     kind: Kind::Counter,
     help: "Records that were rejected, by reason.",
     labels: &["reason"],
+};
+const NOTICES: Metric = Metric {
+    name: "hsmtrail_notices_total",
+    kind: Kind::Counter,
+    help: "Messages of AWS about events, without any, that passed or were filtered, by kind.",
+    labels: &["kind"],
 };
 const LATE_EVENTS: Metric = Metric {
     name: "hsmtrail_late_events_total",

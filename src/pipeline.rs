@@ -22,6 +22,7 @@
 pub mod arranger;
 mod follow;
 mod listen;
+mod opener;
 pub mod output;
 mod reader;
 mod summary;
@@ -31,12 +32,13 @@ mod writer;
 pub use summary::Summary;
 pub use writer::{Kept, Outputs};
 
-use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::cell::{Cell, RefCell};
+use std::sync::mpsc::{Receiver, SendError, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::thread::{Builder, Scope, ScopedJoinHandle, scope};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use crate::config::{Config, DedupWindow, Input, OnReject, Select, Validate};
+use crate::config::{Config, DedupWindow, Envelope, Input, OnReject, Select, Validate};
 use crate::framing::{Batch, InputForm};
 use crate::metrics::Metrics;
 use crate::sink::SinkError;
@@ -59,6 +61,8 @@ pub struct Limits {
     pub select: Select,
     /// Which records are parsed in full.
     pub validate: Validate,
+    /// What becomes of records that hold others.
+    pub envelope: Envelope,
     /// The longest record that is no reject, in bytes.
     pub max_record_bytes: usize,
     /// The run ends with the first reject.
@@ -114,17 +118,26 @@ struct Mark {
     done: u64,
 }
 
-/// What became of a [`Job`].
+/// What became of a [`Bundle`], or of a part of it.
+struct Finished {
+    done: Vec<Done>,
+    /// No more of this bundle follows.
+    last: bool,
+}
+
+/// What became of a [`Job`], or of a part of it.
 struct Done {
     source: Arc<str>,
     lane: usize,
     first: bool,
     mark: Option<Mark>,
+    /// No more of this job follows.
+    last: bool,
     result: Result<Output, SourceError>,
 }
 
 /// A worker as its writer sees it: what it has done, and the way back for used buffers.
-type FromWorker = (Receiver<Vec<Done>>, Sender<Output>);
+type FromWorker = (Receiver<Finished>, Sender<Output>);
 
 /// Runs until the input ends, the run is stopped, or nothing can be written.
 ///
@@ -258,6 +271,7 @@ fn start_worker<'scope>(
     let limits = Limits {
         select: config.select,
         validate: config.validate,
+        envelope: config.envelope,
         max_record_bytes: config.max_record_bytes,
         stop_at_reject: config.on_reject == OnReject::Stop,
         keys: config.dedup != DedupWindow::Events(0) || !config.reorder.is_zero(),
@@ -278,36 +292,80 @@ fn start_worker<'scope>(
 fn work(
     limits: Limits,
     todo: &Receiver<Bundle>,
-    done: &SyncSender<Vec<Done>>,
+    done: &SyncSender<Finished>,
     reusable: &Receiver<Output>,
     metrics: &Metrics,
 ) {
     let mut worker = Worker::new(limits);
     while let Ok(bundle) = todo.recv() {
         let begun = Instant::now();
-        // Of a bundle of many only one output is used again: in the end the buffers of each would be
-        // as large as the largest batch, whatever their own is like.
-        let used = match bundle.len() {
-            1 => reusable.try_recv().ok(),
-            _ => reusable.try_iter().last(),
-        };
-        let mut output = used.unwrap_or_default();
-        let work = bundle.into_iter().map(|job| Done {
-            source: job.source,
-            lane: job.lane,
-            first: job.first,
-            mark: job.mark,
-            result: job.work.map(|batch| {
-                worker.process(&batch, now_ms(), &mut output);
-                std::mem::take(&mut output)
-            }),
-        });
-        let work = work.collect();
-        metrics.worker_busy(begun.elapsed());
-        if done.send(work).is_err() {
+        let (finished, waited) = work_on(bundle, &mut worker, done, reusable);
+        metrics.worker_busy(begun.elapsed().saturating_sub(waited));
+        if done.send(finished).is_err() {
             return;
         }
     }
+}
+
+/// Works on one bundle. Hands on the parts of an output that gets long, and returns the last of it,
+/// and how long it waited for the writer.
+fn work_on(
+    bundle: Bundle,
+    worker: &mut Worker,
+    done: &SyncSender<Finished>,
+    reusable: &Receiver<Output>,
+) -> (Finished, Duration) {
+    // Of a bundle of many only one output is used again: in the end the buffers of each would be
+    // as large as the largest batch, whatever their own is like.
+    let used = match bundle.len() {
+        1 => reusable.try_recv().ok(),
+        _ => reusable.try_iter().last(),
+    };
+    let mut output = used.unwrap_or_default();
+    let ready = RefCell::new(Vec::with_capacity(bundle.len()));
+    let waited = Cell::new(Duration::ZERO);
+    for Job {
+        source,
+        lane,
+        first,
+        mark,
+        work,
+    } in bundle
+    {
+        let first = Cell::new(first);
+        let put = |result, last| {
+            ready.borrow_mut().push(Done {
+                source: Arc::clone(&source),
+                lane,
+                first: first.take(),
+                mark,
+                last,
+                result,
+            });
+        };
+        let spill = |output: &mut Output| {
+            let fresh = reusable.try_recv().unwrap_or_default();
+            put(Ok(std::mem::replace(output, fresh)), false);
+            let part = Finished {
+                done: ready.take(),
+                last: false,
+            };
+            let since = Instant::now();
+            // When nobody takes it, nobody takes the last part either.
+            let (Ok(()) | Err(SendError(_))) = done.send(part);
+            waited.set(waited.get() + since.elapsed());
+        };
+        let result = work.map(|batch| {
+            worker.process_in_parts(&batch, now_ms(), &mut output, Some(&spill));
+            std::mem::take(&mut output)
+        });
+        put(result, true);
+    }
+    let finished = Finished {
+        done: ready.into_inner(),
+        last: true,
+    };
+    (finished, waited.get())
 }
 
 /// The time in milliseconds since 1970.

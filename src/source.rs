@@ -52,7 +52,7 @@ use self::input::Input;
 pub use self::listen::{Address, ListenError, Listener};
 pub use self::paths::{Found, Paths};
 pub use self::stop::{StopSignal, StopTrigger, stop_pair};
-pub use self::unpack::{Damage, Packing};
+pub use self::unpack::{Damage, GunzipError, Packing, gunzip};
 use self::unpack::{TooFew, Unpacker};
 
 /// The most that one read adds, and the size of the raw buffer: what `cat` found to be enough.

@@ -5,7 +5,7 @@
 
 use allocation_counter::measure;
 use bytes::BytesMut;
-use hsmtrail::config::{Select, Validate};
+use hsmtrail::config::{Envelope, Select, Validate};
 use hsmtrail::decode::EventDecoder;
 use hsmtrail::decode::grammar;
 use hsmtrail::decode::key::KeyReader;
@@ -104,6 +104,7 @@ fn of_worker(case: Case, records: usize) -> u64 {
     let mut worker = Worker::new(Limits {
         select: case.select,
         validate: case.validate,
+        envelope: Envelope::Unwrap,
         max_record_bytes: 1 << 20,
         stop_at_reject: false,
         keys: false,

@@ -12,8 +12,8 @@ use clap::{CommandFactory as _, Parser as _};
 use hsmtrail::cli::{Args, Options};
 use hsmtrail::config::layers::KEYS;
 use hsmtrail::config::{
-    Config, ConfigError, DedupWindow, Input, InputForm, LogFormat, LogLevel, OnReject, Select,
-    Validate,
+    Config, ConfigError, DedupWindow, Envelope, Input, InputForm, LogFormat, LogLevel, OnReject,
+    Select, Validate,
 };
 use hsmtrail::source::Address;
 
@@ -106,7 +106,7 @@ fn every_option_is_a_key_and_every_key_an_option() {
 /// A key, a value that is not its default, as TOML and as text, and what it changes.
 type Sample = (&'static str, &'static str, &'static str, fn(&mut Config));
 
-const SAMPLES: [Sample; 24] = [
+const SAMPLES: [Sample; 25] = [
     ("follow", "true", "true", |config| config.follow = true),
     ("state", "'s'", "s", |config| {
         config.state = Some("s".into());
@@ -133,6 +133,9 @@ const SAMPLES: [Sample; 24] = [
     }),
     ("validate", "'matching'", "matching", |config| {
         config.validate = Validate::Matching;
+    }),
+    ("envelope", "'keep'", "keep", |config| {
+        config.envelope = Envelope::Keep;
     }),
     ("output", "'o'", "o", |config| {
         config.output = Some("o".into());

@@ -182,8 +182,9 @@ fn only_cloudhsm_events_are_enriched() {
 /// White space before the last brace, and whatever else stands in the record, stays.
 #[test]
 fn splicing_changes_nothing_before_it() {
-    let enrichment = enrich(&on("ListTags", |_| {})).unwrap();
-    let object = line(&on("ListTags", |_| {}), "{\"a\":1}");
+    let event = on("ListTags", |_| {});
+    let enrichment = enrich(&event).unwrap();
+    let object = line(&event, "{\"a\":1}");
     let member = object.strip_prefix("{\"a\":1").unwrap();
     for record in [
         "{\"a\":1.0 }",

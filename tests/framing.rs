@@ -125,6 +125,7 @@ fn short(found: &Found) -> String {
         FrameKind::Object { spans_lines: false } => text,
         FrameKind::Object { spans_lines: true } => format!("multi {text}"),
         FrameKind::NoObject => format!("value {text}"),
+        FrameKind::Row => format!("row {text}"),
         FrameKind::Truncated => format!("cut {text}"),
         FrameKind::Damaged(damage) => format!(
             "{} {text}",
@@ -260,6 +261,97 @@ fn documents() {
         &["{\"a\":1}", "{\"b\":2}"],
     );
     check("{\"a\":1\n2}", &["multi {\"a\":1\n2}"]);
+}
+
+/// Arrays of other names are arrays of records once an element shows an event.
+#[test]
+fn arrays_that_carry_events() {
+    let event = r#"{"CloudTrailEvent":"{\"eventVersion\":\"1.08\"}"}"#;
+    let whole = r#"{"events":[1,{"message":"{}"},[]],"Events":[]}"#;
+    for (input, expected) in [
+        (
+            format!(r#"{{"Events":[{event},{{"x":1}},2],"N":[{{}}]}}{{}}"#),
+            vec![event, r#"{"x":1}"#, "value 2", "{}"],
+        ),
+        (
+            format!(r#"{{"x":[{{}}], "events" : [{{"x":1}} , {event}]}}"#),
+            vec![r#"{"x":1}"#, event],
+        ),
+        (
+            format!(r#"{{"logEvents":[],"\u006cogEvents":[{event}],"Events":[7]}}"#),
+            vec![event, "value 7"],
+        ),
+        (
+            format!(r#"{{"events":[{{}},{event}],"Records":[{{}}]}}"#),
+            vec!["{}", event, "{}"],
+        ),
+        (
+            format!(r#"{{"Records":[{{}}],"Events":[{event}]}}"#),
+            vec!["{}"],
+        ),
+        (
+            format!(r#"{{"a":{{"Events":[{event}]}}}}"#),
+            vec![r#"{"a":{"Events":[{"CloudTrailEvent":"{\"eventVersion\":\"1.08\"}"}]}}"#],
+        ),
+        (whole.to_owned(), vec![whole]),
+        (
+            format!("{{}}\n{whole}\n{{\"events\":[{event},{event}]}}\n{{}}"),
+            vec!["{}", whole, event, event, "{}"],
+        ),
+    ] {
+        check(&input, &expected);
+    }
+}
+
+#[test]
+fn damage_in_arrays_that_carry_events() {
+    let event = r#"{"message":"{\"eventVersion\":\"1.08\"}"}"#;
+    for (input, expected) in [
+        (
+            format!("{{}}\n{{\"events\":[{event},{{\"a\"\n{{}}"),
+            vec!["{}", event, "line {\"a\"", "{}"],
+        ),
+        (format!("{{\"events\":[{event},"), vec![event, "cut "]),
+        (
+            format!("{{\"events\":[{event},{{\"a\":"),
+            vec![event, "cut {\"a\":"],
+        ),
+        (format!(r#"{{"events":[{event}"#), vec![event, "cut "]),
+        (
+            format!(r#"{{"events":[{event}}},{event}"#),
+            vec![
+                event,
+                "stray },{\"message\":\"{\\\"eventVersion\\\":\\\"1.08\\\"}\"}",
+            ],
+        ),
+        (
+            format!(
+                "{{\n  \"Events\": [\n    {event},\n    {{\n      \"a\": \"x\n    }},\n    {event}\n  ]\n}}\n"
+            ),
+            vec![event, "string {\n      \"a\": \"x\n    },", event],
+        ),
+        (
+            format!("{{}}\n{{\n  \"Events\": [\n    {{}},\n    {event}\n  ]\n}}\n{{}}"),
+            vec!["{}", "{}", event, "{}"],
+        ),
+    ] {
+        check(&input, &expected);
+    }
+}
+
+#[test]
+fn rows_that_carry_events() {
+    let row = r#"[{"eventJson":"{\"eventVersion\":\"1.08\"}"},{}]"#;
+    let rows = format!("row {row}");
+    check(
+        &format!(r#"{{"QueryResultRows":[{row},{row},[],{{}}],"x":[[]]}}"#),
+        &[&rows, &rows, "row []", "{}"],
+    );
+    check(
+        &format!(r#"{{"QueryResultRows":[[{{"n":"1"}}],{row}]}}"#),
+        &[r#"row [{"n":"1"}]"#, &rows],
+    );
+    check(&format!("[{row}]"), &[&format!("value {row}")]);
 }
 
 #[test]

@@ -22,6 +22,7 @@ use std::{fs, thread};
 use hsmtrail::enrich::actor::{ActorKind, Credential};
 use hsmtrail::enrich::operation::LABELS;
 use hsmtrail::enrich::{Outcome, Severity};
+use hsmtrail::envelope::Notice;
 use hsmtrail::framing::RejectReason;
 use hsmtrail::metrics::{
     CONTENT_TYPE, Counts, DELIVERY_DELAY_BUCKETS, Endpoint, Enriched, Error, METRICS, Metrics,
@@ -38,12 +39,13 @@ mod http;
 mod promtool;
 
 /// The contract: every metric that starts with `hsmtrail_`, its type and its labels.
-const CONTRACT: [(&str, &str, &[&str]); 14] = [
+const CONTRACT: [(&str, &str, &[&str]); 15] = [
     ("hsmtrail_build_info", "gauge", &["version", "revision"]),
     ("hsmtrail_input_bytes_total", "counter", &[]),
     ("hsmtrail_output_bytes_total", "counter", &[]),
     ("hsmtrail_records_total", "counter", &["outcome"]),
     ("hsmtrail_rejected_records_total", "counter", &["reason"]),
+    ("hsmtrail_notices_total", "counter", &["kind"]),
     ("hsmtrail_late_events_total", "counter", &[]),
     (
         "hsmtrail_cloudhsm_events_total",
@@ -135,6 +137,9 @@ fn every_series_is_there_from_the_start() {
     for reason in RejectReason::ALL.map(RejectReason::word) {
         zero("rejected_records_total", &[("reason", reason)]);
     }
+    for kind in Notice::ALL.map(Notice::word) {
+        zero("notices_total", &[("kind", kind)]);
+    }
     for severity in Severity::ALL.map(Severity::word) {
         zero("cloudhsm_severity_events_total", &[("severity", severity)]);
     }
@@ -200,6 +205,7 @@ fn the_same_numbers_give_the_same_text() {
 #[derive(Debug, Clone, Copy)]
 enum Record {
     Passed,
+    Notice(Notice),
     Filtered,
     Duplicate,
     Late,
@@ -218,6 +224,7 @@ fn record() -> impl Strategy<Value = Record> {
     );
     prop_oneof![
         Just(Record::Passed),
+        select(&Notice::ALL[..]).prop_map(Record::Notice),
         Just(Record::Filtered),
         Just(Record::Duplicate),
         Just(Record::Late),
@@ -241,6 +248,10 @@ fn tally(counts: &mut Counts, records: &[Record]) {
     for record in records {
         match *record {
             Record::Passed => counts.passed(),
+            Record::Notice(kind) => {
+                counts.passed();
+                counts.notice(kind);
+            }
             Record::Filtered => counts.filtered(),
             Record::Duplicate => counts.duplicate(),
             Record::Late => {
@@ -264,6 +275,10 @@ impl Expected {
         for record in records {
             let outcome = match record {
                 Record::Passed => "passed",
+                Record::Notice(kind) => {
+                    expected.add("notices_total", &[("kind", kind.word())], 1.0);
+                    "passed"
+                }
                 Record::Filtered => "filtered",
                 Record::Duplicate => "duplicate",
                 Record::Late => {

@@ -9,7 +9,7 @@
 )]
 
 use bytes::BytesMut;
-use hsmtrail::config::{Select, Validate};
+use hsmtrail::config::{Envelope, Select, Validate};
 use hsmtrail::decode::prefilter::Prefilter;
 use hsmtrail::encode::reject::Detail;
 use hsmtrail::enrich::Severity;
@@ -31,6 +31,7 @@ const NOW_MS: i64 = 1_499_745_645_000;
 const LIMITS: Limits = Limits {
     select: Select::All,
     validate: Validate::All,
+    envelope: Envelope::Unwrap,
     max_record_bytes: 4096,
     stop_at_reject: false,
     keys: false,

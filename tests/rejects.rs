@@ -299,7 +299,8 @@ const IN_DOCUMENTS: &[Case<'_>] = &[
     ),
 ];
 
-/// Every reason and every sentence, but those of length and depth, which have tests of their own.
+/// Every reason and every sentence, but those of length, of depth and of what is inside records,
+/// which have tests of their own.
 #[test]
 fn reasons_sentences_and_places() {
     let mut seen = BTreeSet::new();
@@ -312,7 +313,13 @@ fn reasons_sentences_and_places() {
     for case in IN_LINES {
         check(&["--validate", "matching"], case);
     }
-    let others = [TooLong, Detail::TooDeep].map(Detail::sentence);
+    let others = [
+        TooLong,
+        Detail::TooDeep,
+        Detail::HoldsTooMuch,
+        Detail::BadPayload,
+    ]
+    .map(Detail::sentence);
     let all = Detail::ALL.map(Detail::sentence);
     assert!(
         all.iter()

@@ -6,7 +6,7 @@
 use std::io;
 
 use bytes::BytesMut;
-use hsmtrail::config::{Select, Validate};
+use hsmtrail::config::{Envelope, Select, Validate};
 use hsmtrail::framing::{Batch, InputForm, RecordDecoder};
 use hsmtrail::metrics::RecordOutcome;
 use hsmtrail::pipeline::Limits;
@@ -38,6 +38,7 @@ impl Filter {
             worker: Worker::new(Limits {
                 select,
                 validate,
+                envelope: Envelope::Unwrap,
                 max_record_bytes: MAX_RECORD_BYTES,
                 stop_at_reject: false,
                 keys: false,

@@ -67,6 +67,11 @@ impl<'t> Cursor<'t> {
         self.place.at
     }
 
+    /// Whether a `\u` escape was gone over.
+    pub(crate) fn has_unicode_escapes(&self) -> bool {
+        self.place.unicode_escapes
+    }
+
     /// The first byte of the next value or bracket; white space is gone over.
     pub(crate) fn peek(&mut self) -> Option<u8> {
         self.place.peek()
@@ -122,13 +127,10 @@ impl<'t> Cursor<'t> {
             if next != Some(b'"') {
                 return Err(Refused);
             }
-            // A copy, to be kept in registers.
-            let mut place = self.place;
-            let begin = place.at + 1;
-            let is_escaped = place.string()?;
-            let end = place.at - 1;
-            place.colon()?;
-            self.place = place;
+            let begin = self.place.at + 1;
+            let is_escaped = self.place.string()?;
+            let end = self.place.at - 1;
+            self.place.colon()?;
             let name = self.text_of(begin..end, is_escaped)?;
             member(self, name)?;
             next = self.after_value(b'}')?;
@@ -229,6 +231,8 @@ struct Place<'t> {
     /// One bit a byte of the block: the bytes that a string cannot simply hold.
     specials: u64,
     line_breaks: LineBreaks,
+    /// A `\u` escape was gone over.
+    unicode_escapes: bool,
 }
 
 /// Bytes in a block.
@@ -240,6 +244,7 @@ impl<'t> Place<'t> {
         Self {
             text,
             line_breaks,
+            unicode_escapes: false,
             at: 0,
             block: 0,
             specials: specials_from(text, 0),
@@ -296,7 +301,9 @@ impl<'t> Place<'t> {
                 }
                 Some(b'\\') => {
                     is_escaped = true;
-                    self.at = after_escape(self.text, self.at)?;
+                    let end = after_escape(self.text, self.at)?;
+                    self.unicode_escapes |= end - self.at > 2;
+                    self.at = end;
                 }
                 _ => return Err(Refused),
             }

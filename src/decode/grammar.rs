@@ -1,7 +1,7 @@
 //! Checks that a record is JSON: RFC 8259 in UTF-8, at most 128 levels deep, an object.
 //!
 //! In → out: the bytes of one JSON text ([`check`]), or the text that an object stands at the front
-//! of ([`object_len`]); a [`Defect`] when they are refused.
+//! of ([`walk_object`]); a [`Defect`] when they are refused.
 //!
 //! Invariants: **A verdict depends on the record's own bytes alone.** **The first that fits is
 //! the verdict**, in the order of [`Defect`]'s variants. The size of a number and unpaired
@@ -12,7 +12,7 @@
 //!
 //! Failure: [`Defect`], a record error.
 //!
-//! Cost: [`object_len`] is one walk. So is [`check`] for a record, after a look at its UTF-8; a
+//! Cost: [`walk_object`] is one walk. So is [`check`] for a record, after a look at its UTF-8; a
 //! refused text is walked once more for its depth. Every part is linear in the bytes.
 
 use memchr::memchr2;
@@ -60,17 +60,26 @@ pub fn check(value: &[u8]) -> Result<(), Defect> {
     }
 }
 
-/// The length of the object that `text` begins with; `None` when there is none, or one that
-/// [`check`] refuses. What follows it has no influence.
-pub fn object_len(text: &str, line_breaks: LineBreaks) -> Option<usize> {
+/// What a walk over an object has found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Walked {
+    /// The object's length in bytes.
+    pub len: usize,
+    /// It holds `\u` escapes.
+    pub has_unicode_escapes: bool,
+}
+
+/// Walks over the object that `text` begins with; `None` when there is none, or one that [`check`]
+/// refuses. What follows it has no influence.
+pub fn walk_object(text: &str, line_breaks: LineBreaks) -> Option<Walked> {
     let mut cursor = Cursor::new(text, line_breaks, &mut []);
     let is_object = text.starts_with('{') && cursor.skip() == Ok(());
-    is_object.then_some(cursor.position())
+    is_object.then(|| Walked::by(&cursor))
 }
 
 /// The same for an object on one line that has no member of its own whose name `declines` answers
 /// to; `None` also for one with a name that has escapes.
-pub fn object_len_without(declines: impl Fn(&str) -> bool, line: &str) -> Option<usize> {
+pub fn walk_object_without(declines: impl Fn(&str) -> bool, line: &str) -> Option<Walked> {
     let mut cursor = Cursor::new(line, LineBreaks::End, &mut []);
     let walked = cursor.members(|cursor, name| {
         if declines(name) {
@@ -79,7 +88,16 @@ pub fn object_len_without(declines: impl Fn(&str) -> bool, line: &str) -> Option
         cursor.skip()
     });
     let is_object = line.starts_with('{') && walked == Ok(true);
-    is_object.then_some(cursor.position())
+    is_object.then(|| Walked::by(&cursor))
+}
+
+impl Walked {
+    fn by(cursor: &Cursor<'_>) -> Self {
+        Self {
+            len: cursor.position(),
+            has_unicode_escapes: cursor.has_unicode_escapes(),
+        }
+    }
 }
 
 /// The text of `bytes`, when they are UTF-8.
@@ -147,6 +165,14 @@ mod tests {
         MALFORMED, NOT_UTF8, OBJECTS, OTHERS, blank, damaged, is_json, json, nested, object,
     };
     use super::*;
+
+    fn object_len(text: &str, line_breaks: LineBreaks) -> Option<usize> {
+        walk_object(text, line_breaks).map(|walked| walked.len)
+    }
+
+    fn object_len_without(declines: impl Fn(&str) -> bool, line: &str) -> Option<usize> {
+        walk_object_without(declines, line).map(|walked| walked.len)
+    }
 
     const ARRAY: (&str, &str) = ("[", "]");
     const OBJECT: (&str, &str) = ("{\"a\":", "}");
@@ -344,6 +370,23 @@ mod tests {
             r#"{"a\n":1}"#,
         ] {
             assert_eq!(len(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn unicode_escapes_are_seen_anywhere() {
+        for (text, has) in [
+            (r#"{"a":"b"}"#, false),
+            (r#"{"a":"\\u0041\n\/","b":[]}"#, false),
+            (r#"{"a":"\u0041"}"#, true),
+            (r#"{"\u0041":1}"#, true),
+            (r#"{"a":{"b":["\n",{"\ud800":"c"}]}}"#, true),
+        ] {
+            let walked = walk_object(text, LineBreaks::End).unwrap();
+            assert_eq!(walked.has_unicode_escapes, has, "{text}");
+            if let Some(walked) = walk_object_without(|_| false, text) {
+                assert_eq!(walked.has_unicode_escapes, has, "{text}");
+            }
         }
     }
 

@@ -25,6 +25,7 @@ type Read<T> = Result<T, Refused>;
 /// Fills `event`, which is empty, from a record, but for its policy. Returns the text of that.
 pub(super) fn event<'a>(record: &mut Cursor<'a>, event: &mut Event<'a>) -> Read<Option<&'a str>> {
     let mut policy = None;
+    let mut insight = None;
     record.members(|value, name| {
         match name {
             "eventSource" => event.event_source = value.text()?,
@@ -53,11 +54,40 @@ pub(super) fn event<'a>(record: &mut Cursor<'a>, event: &mut Event<'a>) -> Read<
             "userIdentity" => identity(value, &mut event.identity)?,
             "requestParameters" => policy = request(value, &mut event.request)?,
             "responseElements" => response(value, &mut event.response)?,
+            "insightDetails" => insight = insight_details(value)?,
             _ => value.skip()?,
         }
         Ok(())
     })?;
+    if let (None, Some(insight)) = (event.event_source, insight) {
+        event.event_source = insight.event_source;
+        event.event_name = insight.event_name;
+        event.error_code = insight.error_code;
+    }
     Ok(policy)
+}
+
+/// `insightDetails`: of which calls an Insight event says that they are unusually many.
+#[derive(Default)]
+struct Insight<'a> {
+    event_source: Option<&'a str>,
+    event_name: Option<&'a str>,
+    error_code: Option<&'a str>,
+}
+
+/// Nothing of a value that is no object.
+fn insight_details<'a>(details: &mut Cursor<'a>) -> Read<Option<Insight<'a>>> {
+    let mut insight = Insight::default();
+    let is_object = details.members(|value, name| {
+        match name {
+            "eventSource" => insight.event_source = value.text()?,
+            "eventName" => insight.event_name = value.text()?,
+            "errorCode" => insight.error_code = value.text()?,
+            _ => value.skip()?,
+        }
+        Ok(())
+    })?;
+    Ok(is_object.then_some(insight))
 }
 
 /// The last member `name` of an object, read by `read`; nothing of another value.
@@ -603,6 +633,36 @@ mod tests {
                 source_cluster: of(tree, "/responseElements/destinationBackup/sourceCluster"),
                 source_region: of(tree, "/responseElements/destinationBackup/sourceRegion"),
             },
+        }
+    }
+
+    #[test]
+    fn an_insight_event_names_calls_in_its_details() {
+        let details = r#""insightDetails":{"state":"Start","eventSource":"s","eventName":"n","errorCode":"c"}"#;
+        let named = |source, name, code| Event {
+            event_source: source,
+            event_name: name,
+            error_code: code,
+            ..Event::default()
+        };
+        let of_details = named(Some("s"), Some("n"), Some("c"));
+        for (record, expected) in [
+            (format!("{{{details}}}"), of_details.clone()),
+            (
+                format!(r#"{{{details},"eventSource":""}}"#),
+                of_details.clone(),
+            ),
+            (format!(r#"{{"eventName":"x",{details}}}"#), of_details),
+            (
+                format!(r#"{{{details},"eventSource":"x","eventName":"y"}}"#),
+                named(Some("x"), Some("y"), None),
+            ),
+            (
+                format!(r#"{{"eventName":"x",{details},"insightDetails":[]}}"#),
+                named(None, Some("x"), None),
+            ),
+        ] {
+            check(&record, &expected);
         }
     }
 

@@ -27,11 +27,13 @@ const ESCAPE: &str = "\\u";
 static NAME_FINDER: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(NAME));
 static ESCAPE_FINDER: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(ESCAPE));
 
-/// Asks of the records of one run whether they could concern CloudHSM.
+/// Asks of the records of one run whether they could concern CloudHSM. Records come in rising
+/// order, for each of the questions.
 pub struct Prefilter<'a> {
     bytes: &'a [u8],
     names: Hits<'a>,
-    escapes: Hits<'a>,
+    /// Not looked for before it is asked: a walk over a record knows of its escapes too.
+    escapes: Option<Hits<'a>>,
 }
 
 impl<'a> Prefilter<'a> {
@@ -40,27 +42,35 @@ impl<'a> Prefilter<'a> {
         Self {
             bytes,
             names: Hits::new(&NAME_FINDER, bytes),
-            escapes: Hits::new(&ESCAPE_FINDER, bytes),
+            escapes: None,
         }
     }
 
     /// False when the record is certainly neither a CloudHSM event nor has a member `cloudhsm`.
-    /// Records come in rising order.
     pub fn may_match(&mut self, record: Range<usize>) -> bool {
-        self.names.any_within(&record) || self.escapes.any_within(&record)
+        if self.names.any_within(&record) {
+            return true;
+        }
+        let bytes = self.bytes;
+        let escapes = self
+            .escapes
+            .get_or_insert_with(|| Hits::new(&ESCAPE_FINDER, bytes));
+        escapes.any_within(&record)
     }
 
-    /// Whether a hit stands in the line that starts at `start`, and at most `reach` bytes behind
+    /// The same for a record of which it is known whether it has `\u` escapes.
+    pub fn may_match_walked(&mut self, record: Range<usize>, has_unicode_escapes: bool) -> bool {
+        has_unicode_escapes || self.names.any_within(&record)
+    }
+
+    /// Whether the name stands in the line that starts at `start`, and at most `reach` bytes behind
     /// it; for a record of which the end is not known yet.
-    pub fn hits_line(&mut self, start: usize, reach: usize) -> bool {
-        let hits = [self.names.first_from(start), self.escapes.first_from(start)];
-        let near = hits
-            .into_iter()
-            .flatten()
-            .min()
-            .filter(|hit| hit - start <= reach);
-        near.and_then(|hit| self.bytes.get(start..hit))
-            .is_some_and(|before| memchr2(b'\n', b'\r', before).is_none())
+    pub fn names_line(&mut self, start: usize, reach: usize) -> bool {
+        let Some(hit) = self.names.first_from(start) else {
+            return false;
+        };
+        let before = self.bytes.get(start..hit).unwrap_or_default();
+        before.len() <= reach && memchr2(b'\n', b'\r', before).is_none()
     }
 }
 

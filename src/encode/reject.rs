@@ -62,11 +62,15 @@ pub enum Detail {
     EndsInRecord,
     /// The input ended inside an array of records.
     EndsInArray,
+    /// What a record holds is more than may be held at once.
+    HoldsTooMuch,
+    /// What a record holds cannot be unpacked.
+    BadPayload,
 }
 
 impl Detail {
     /// Every detail, in order of its number.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::TooLong,
         Self::NotUtf8,
         Self::Utf16,
@@ -80,6 +84,8 @@ impl Detail {
         Self::NotAnObject,
         Self::EndsInRecord,
         Self::EndsInArray,
+        Self::HoldsTooMuch,
+        Self::BadPayload,
     ];
 
     /// The sentence in the reject line.
@@ -98,6 +104,10 @@ impl Detail {
             Self::NotAnObject => "the value is JSON, but no object",
             Self::EndsInRecord => "the input ends inside the record",
             Self::EndsInArray => "the input ends inside an array of records",
+            Self::HoldsTooMuch => {
+                "the record holds more than 16 times --max-record-bytes, or a record for 32 bytes of it"
+            }
+            Self::BadPayload => "the base64 or gzip data in the record is damaged",
         }
     }
 }

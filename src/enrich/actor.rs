@@ -11,9 +11,7 @@
 //!
 //! Failure: none; a member that is not there leaves its fields out.
 
-use std::sync::LazyLock;
-
-use memchr::memmem::Finder;
+use memchr::memchr_iter;
 
 use crate::event::{Event, Identity};
 
@@ -102,7 +100,7 @@ impl<'a> Actor<'a> {
             permission_set: role.name.and_then(permission_set),
             service_linked: session
                 .issuer_arn
-                .is_some_and(|arn| behind(&SERVICE_ROLE, arn).is_some())
+                .is_some_and(|arn| behind(":role/aws-service-role/", arn).is_some())
                 || role
                     .name
                     .is_some_and(|name| name.starts_with("AWSServiceRoleFor")),
@@ -301,7 +299,7 @@ impl<'a> Role<'a> {
                 session: None,
             };
         }
-        let names = identity.arn.and_then(|arn| behind(&ASSUMED_ROLE, arn));
+        let names = identity.arn.and_then(|arn| behind(":assumed-role/", arn));
         let (name, session) = names.and_then(|names| names.split_once('/')).unzip();
         Self {
             name: identity.session.issuer_user_name.or(name.and_then(filled)),
@@ -317,7 +315,7 @@ fn name<'a>(kind: ActorKind, identity: &Identity<'a>) -> Option<&'a str> {
     let arn = identity.arn;
     match kind {
         ActorKind::FederatedUser => arn
-            .and_then(|arn| behind(&FEDERATED_USER, arn))
+            .and_then(|arn| behind(":federated-user/", arn))
             .and_then(filled)
             .or_else(|| behind_colon(identity.principal_id)),
         ActorKind::Root => identity.user_name.or(Some("root")),
@@ -329,17 +327,15 @@ fn name<'a>(kind: ActorKind, identity: &Identity<'a>) -> Option<&'a str> {
     }
 }
 
-// Searches of the standard library begin by preparing the needle, each time anew.
-static SERVICE_ROLE: LazyLock<Finder<'static>> =
-    LazyLock::new(|| Finder::new(":role/aws-service-role/"));
-static ASSUMED_ROLE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(":assumed-role/"));
-static FEDERATED_USER: LazyLock<Finder<'static>> =
-    LazyLock::new(|| Finder::new(":federated-user/"));
-
-/// What follows the first `mark` in `text`.
-fn behind<'t>(mark: &Finder<'_>, text: &'t str) -> Option<&'t str> {
-    let at = mark.find(text.as_bytes())?;
-    text.get(at + mark.needle().len()..)
+/// What follows the first `mark`, which ends with a `/`, in an ARN.
+///
+/// An ARN has so few of these that trying each takes less than to prepare a search for the mark.
+fn behind<'t>(mark: &str, arn: &'t str) -> Option<&'t str> {
+    let mut slashes = memchr_iter(b'/', arn.as_bytes());
+    slashes.find_map(|slash| {
+        let (head, tail) = arn.split_at_checked(slash + 1)?;
+        head.ends_with(mark).then_some(tail)
+    })
 }
 
 fn behind_colon(principal: Option<&str>) -> Option<&str> {

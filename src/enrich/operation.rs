@@ -12,6 +12,8 @@
 //!
 //! Failure: none; a name that is not in the catalogue is an answer too.
 
+use std::sync::LazyLock;
+
 use crate::event::Event;
 
 use super::resource::id_in;
@@ -206,15 +208,20 @@ pub fn rows(name: &str) -> impl Iterator<Item = &'static Operation> {
     CATALOGUE.iter().filter(move |row| row.name == name)
 }
 
+/// The rows of each of [`LABELS`], none for the last one, so that a name is looked up but once.
+static ROWS: LazyLock<[[Option<&Operation>; 2]; LABELS.len()]> = LazyLock::new(|| {
+    LABELS.map(|name| {
+        let mut rows = rows(name);
+        [rows.next(), rows.next()]
+    })
+});
+
 /// The index in [`LABELS`] of an event's name; the last one for every name that is not exactly a
-/// name of the catalogue, and for none.
-pub fn label_index(name: Option<&str>) -> usize {
-    let (other, names) = (
-        LABELS.len() - 1,
-        LABELS.split_last().map_or(&[][..], |split| split.1),
-    );
-    name.and_then(|name| names.binary_search(&name).ok())
-        .unwrap_or(other)
+/// name of the catalogue.
+fn label_index(name: &str) -> usize {
+    // Nearly every comparison ends with the lengths, which a binary search would not compare.
+    let same = |label: &&str| *label == name;
+    LABELS.iter().position(same).unwrap_or(LABELS.len() - 1)
 }
 
 /// What an event's name, request and host header say about the call.
@@ -222,6 +229,8 @@ pub fn label_index(name: Option<&str>) -> usize {
 pub struct Call<'a> {
     /// `eventName`, whatever it is.
     pub operation: Option<&'a str>,
+    /// The index of its label in [`LABELS`].
+    pub label: usize,
     /// The name is in the catalogue.
     pub known: bool,
     /// The generation of the API.
@@ -239,11 +248,12 @@ pub struct Call<'a> {
 impl<'a> Call<'a> {
     pub(super) fn of(event: &Event<'a>) -> Self {
         let name = event.event_name.unwrap_or_default();
-        let mut rows = rows(name);
-        let (row, second) = (rows.next(), rows.next());
+        let label = label_index(name);
+        let [row, second] = ROWS.get(label).copied().unwrap_or_default();
         let action = row.map_or_else(|| Action::of_unknown(name), |row| row.action);
         Self {
             operation: event.event_name,
+            label,
             known: row.is_some(),
             api: Api::of(event, row, second),
             access: match (row, event.read_only) {
@@ -653,15 +663,9 @@ mod tests {
     #[test]
     fn only_exact_names_have_a_label_of_their_own() {
         for (index, label) in LABELS.iter().enumerate() {
-            assert_eq!(label_index(Some(label)), index);
+            assert_eq!(label_index(label), index);
         }
-        for name in [
-            None,
-            Some("createhsm"),
-            Some("CreateHsm "),
-            Some("CreateHsms"),
-            Some("z"),
-        ] {
+        for name in ["", "createhsm", "CreateHsm ", "CreateHsms", "z"] {
             assert_eq!(LABELS[label_index(name)], "other");
         }
     }

@@ -10,9 +10,8 @@
 //! Failure: none; what fits nothing is unknown or other.
 
 use std::net::{IpAddr, Ipv6Addr};
-use std::sync::LazyLock;
 
-use memchr::memmem::Finder;
+use memchr::memchr3_iter;
 
 use crate::event::Event;
 
@@ -126,12 +125,6 @@ pub enum Client {
     Other,
 }
 
-// Searches of the standard library begin by preparing the needle, each time anew.
-static S3_CONSOLE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("S3Console/"));
-static TERRAFORM: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("Terraform/"));
-static OPEN_TOFU: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("OpenTofu/"));
-static PULUMI: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("Pulumi"));
-
 impl Client {
     /// Every client, in order of precedence.
     pub const ALL: [Self; 11] = [
@@ -170,35 +163,46 @@ impl Client {
         // AWS wraps some agents of its own in brackets; only the tests from the command line on
         // look behind the bracket.
         let bare = agent.strip_prefix('[').unwrap_or(agent);
-        let contains = |finder: &Finder<'_>| finder.find(agent.as_bytes()).is_some();
         let begins = |starts: &[&str]| starts.iter().any(|start| bare.starts_with(start));
-        let tests = [
-            (event.session_credential_from_console, Self::Console),
-            (agent == "console.amazonaws.com", Self::Console),
-            (agent == "signin.amazonaws.com", Self::Console),
-            (contains(&S3_CONSOLE), Self::Console),
-            (contains(&TERRAFORM), Self::Terraform),
-            (contains(&OPEN_TOFU), Self::OpenTofu),
-            (contains(&PULUMI), Self::Pulumi),
-            (
-                agent == "cloudformation.amazonaws.com",
-                Self::CloudFormation,
-            ),
-            (begins(&["aws-cli/"]), Self::AwsCli),
-            (begins(&["Boto3/", "Botocore/", "aws-sdk-"]), Self::AwsSdk),
-            (
-                begins(&["aws-internal/", "AWS Internal"]),
-                Self::AwsInternal,
-            ),
-            (bare.ends_with(".amazonaws.com"), Self::AwsService),
-            (begins(&["Mozilla/"]), Self::Browser),
-            (!bare.is_empty(), Self::Other),
-        ];
-        tests
-            .into_iter()
-            .find_map(|(fits, client)| fits.then_some(client))
+        Some(match agent {
+            _ if event.session_credential_from_console => Self::Console,
+            "console.amazonaws.com" | "signin.amazonaws.com" => Self::Console,
+            "cloudformation.amazonaws.com" => Self::CloudFormation,
+            _ if let Some(client) = Self::named(agent) => client,
+            _ if begins(&["aws-cli/"]) => Self::AwsCli,
+            _ if begins(&["Boto3/", "Botocore/", "aws-sdk-"]) => Self::AwsSdk,
+            _ if begins(&["aws-internal/", "AWS Internal"]) => Self::AwsInternal,
+            _ if bare.ends_with(".amazonaws.com") => Self::AwsService,
+            _ if begins(&["Mozilla/"]) => Self::Browser,
+            _ if bare.is_empty() => return None,
+            _ => Self::Other,
+        })
+    }
+
+    /// The first of [`NAMES`] that stands anywhere in `agent`.
+    fn named(agent: &str) -> Option<Self> {
+        // One search for a letter of each instead of one for each.
+        let at_letter = memchr3_iter(b'S', b'T', b'P', agent.as_bytes());
+        let names = at_letter.filter_map(|at| {
+            let (head, tail) = agent.split_at_checked(at)?;
+            let fits =
+                |name: &&(&str, &str, Self)| tail.starts_with(name.1) && head.ends_with(name.0);
+            NAMES.iter().position(|name| fits(&name))
+        });
+        names
+            .min()
+            .and_then(|first| NAMES.get(first))
+            .map(|name| name.2)
     }
 }
+
+/// What names a client wherever it stands, cut before a letter that few user agents hold.
+const NAMES: [(&str, &str, Client); 4] = [
+    ("", "S3Console/", Client::Console),
+    ("", "Terraform/", Client::Terraform),
+    ("Open", "Tofu/", Client::OpenTofu),
+    ("", "Pulumi", Client::Pulumi),
+];
 
 /// In 10/8, 172.16/12, 192.168/16, 100.64/10, 127/8, 169.254/16, `fc00::/7`, `fe80::/10` or `::1`.
 /// An IPv4 address inside an IPv6 one is in none of them.

@@ -10,7 +10,9 @@
 //!
 //! Failure: none; what is not there is absent.
 
-use crate::event::{Event, Policy, Strings};
+use memchr::memchr_iter;
+
+use crate::event::{Event, Policy};
 
 /// The object `resource`; all of it can be absent.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -36,7 +38,7 @@ pub struct Resource<'a> {
     /// The VPC of the cluster.
     pub vpc_id: Option<&'a str>,
     /// The subnets of the cluster, or the one of the HSM.
-    pub subnet_ids: Strings<'a>,
+    pub subnet_ids: &'a [&'a str],
     /// The security group of the cluster.
     pub security_group: Option<&'a str>,
     /// The network interface of the HSM.
@@ -56,7 +58,7 @@ pub struct Resource<'a> {
     /// The backup is to be kept for ever.
     pub never_expires: Option<bool>,
     /// The keys of the tags that are set or removed.
-    pub tag_keys: Strings<'a>,
+    pub tag_keys: &'a [&'a str],
     /// The resource's ARN.
     pub arn: Option<&'a str>,
     /// With whom `PutResourcePolicy` shares: `*`, account ids, other principals as they stand;
@@ -65,7 +67,7 @@ pub struct Resource<'a> {
 }
 
 impl<'a> Resource<'a> {
-    pub(super) fn of(event: &Event<'a>) -> Self {
+    pub(super) fn of(event: &'a Event<'_>) -> Self {
         let (request, response) = (&event.request, &event.response);
         let (hsm, cluster, backup) = (&response.hsm, &response.cluster, &response.backup);
         let copy = &response.destination_backup;
@@ -131,12 +133,13 @@ impl<'a> Resource<'a> {
 /// The first `kind` (which ends in `-`) with letters or digits after it that does not stand
 /// behind a letter, a digit or `-`, and those letters and digits.
 pub(super) fn id_in<'a>(text: &'a str, kind: &str) -> Option<&'a str> {
-    text.match_indices(kind).find_map(|(start, _)| {
-        let (before, id) = text.split_at_checked(start)?;
-        let tail = id.strip_prefix(kind)?;
+    // To try each `-` takes less than to prepare a search for the kind.
+    memchr_iter(b'-', text.as_bytes()).find_map(|dash| {
+        let (head, tail) = text.split_at_checked(dash + 1)?;
+        let before = head.strip_suffix(kind)?;
         let length = tail.bytes().take_while(u8::is_ascii_alphanumeric).count();
         let inside = before.ends_with(|last: char| last.is_ascii_alphanumeric() || last == '-');
-        (length > 0 && !inside).then(|| id.get(..kind.len() + length))?
+        (length > 0 && !inside).then(|| text.get(before.len()..=dash + length))?
     })
 }
 
@@ -165,27 +168,20 @@ fn days(text: &str) -> Option<u32> {
     text.parse().ok().filter(|_| digits)
 }
 
-fn subnet_ids<'a>(event: &Event<'a>) -> Strings<'a> {
-    if event.request.subnet_ids.is_empty() {
-        event
-            .response
-            .hsm
-            .subnet_id
-            .or(event.request.subnet_id)
-            .into_iter()
-            .collect()
-    } else {
-        event.request.subnet_ids.clone()
+fn subnet_ids<'a>(event: &'a Event<'_>) -> &'a [&'a str] {
+    let (request, hsm) = (&event.request, &event.response.hsm);
+    let of_hsm = [&hsm.subnet_id, &request.subnet_id];
+    let one = of_hsm.into_iter().find(|subnet| subnet.is_some());
+    match request.subnet_ids.as_slice() {
+        [] => one.map_or(&[], Option::as_slice),
+        several => several,
     }
 }
 
-fn tag_keys<'a>(event: &Event<'a>) -> Strings<'a> {
-    let request = &event.request;
-    let added = !request.tag_list_keys.is_empty();
-    if added {
-        request.tag_list_keys.clone()
-    } else {
-        request.tag_key_list.clone()
+fn tag_keys<'a>(event: &'a Event<'_>) -> &'a [&'a str] {
+    match event.request.tag_list_keys.as_slice() {
+        [] => &event.request.tag_key_list,
+        added => added,
     }
 }
 

@@ -254,10 +254,10 @@ impl Technique {
 /// What is known about an event before it is judged.
 pub(super) struct Case<'c, 'a> {
     pub(super) event: &'c Event<'a>,
-    pub(super) call: &'c Call<'a>,
+    pub(super) call: &'c Call<'c>,
     pub(super) outcome: Outcome,
-    pub(super) actor: &'c Actor<'a>,
-    pub(super) resource: &'c Resource<'a>,
+    pub(super) actor: &'c Actor<'c>,
+    pub(super) resource: &'c Resource<'c>,
 }
 
 /// What the rules make of a case.
@@ -277,7 +277,7 @@ impl Verdict {
         let mut severity = Informational;
         let (mut reasons, mut attack) = (Reasons::new(), Techniques::new());
         for rule in by_outcome.iter().chain(&WHO) {
-            if (rule.applies)(case, &reasons) {
+            if rule.is_of(case.call) && (rule.applies)(case, &reasons) {
                 severity = rule.step.from(severity);
                 reasons.push(rule.reason);
                 for technique in rule.techniques {
@@ -297,6 +297,8 @@ impl Verdict {
 
 /// One row: when it applies (which may depend on the reasons above it), what it then adds.
 struct Rule {
+    /// The only operation that it applies to, where there is one.
+    operation: Option<&'static str>,
     reason: Reason,
     step: Step,
     techniques: &'static [Technique],
@@ -339,10 +341,24 @@ const fn rule(
     applies: fn(&Case<'_, '_>, &[Reason]) -> bool,
 ) -> Rule {
     Rule {
+        operation: None,
         reason,
         step,
         techniques,
         applies,
+    }
+}
+
+impl Rule {
+    const fn of(self, operation: &'static str) -> Self {
+        Self {
+            operation: Some(operation),
+            ..self
+        }
+    }
+
+    fn is_of(&self, call: &Call<'_>) -> bool {
+        self.operation.is_none() || self.operation == call.operation
     }
 }
 
@@ -353,117 +369,115 @@ const WORKED: [Rule; 25] = [
         Reason::BackupDeleted,
         AtLeast(High),
         &[T1490, T1485],
-        |case, _| case.calls("DeleteBackup"),
-    ),
+        |_, _| true,
+    )
+    .of("DeleteBackup"),
     rule(
         Reason::HsmDeleted,
         AtLeast(High),
         &[T1485, T1489],
-        |case, _| case.calls("DeleteHsm"),
-    ),
+        |_, _| true,
+    )
+    .of("DeleteHsm"),
     rule(
         Reason::ClusterDeleted,
         AtLeast(Critical),
         &[T1485],
-        |case, _| case.calls("DeleteCluster"),
-    ),
+        |_, _| true,
+    )
+    .of("DeleteCluster"),
     rule(
         Reason::BackupCopiedToRegion,
         AtLeast(High),
         &[T1537],
-        |case, _| case.calls("CopyBackupToRegion"),
-    ),
-    rule(Reason::BackupShared, AtLeast(High), &[T1537], |case, _| {
-        case.calls("PutResourcePolicy")
-    }),
+        |_, _| true,
+    )
+    .of("CopyBackupToRegion"),
+    rule(Reason::BackupShared, AtLeast(High), &[T1537], |_, _| true).of("PutResourcePolicy"),
     rule(
         Reason::BackupSharedExternally,
         AtLeast(Critical),
         &[T1537],
-        |case, _| case.calls("PutResourcePolicy") && case.shares_externally(),
-    ),
+        |case, _| case.shares_externally(),
+    )
+    .of("PutResourcePolicy"),
     rule(
         Reason::UnreadablePolicy,
         AtLeast(Critical),
         &[T1537],
-        |case, _| {
-            case.calls("PutResourcePolicy") && case.event.request.policy == Policy::Unreadable
-        },
-    ),
-    rule(Reason::BackupUnshared, AtLeast(Low), &[], |case, _| {
-        case.calls("DeleteResourcePolicy")
-    }),
-    rule(Reason::BackupRestored, AtLeast(Low), &[], |case, _| {
-        case.calls("RestoreBackup")
-    }),
+        |case, _| case.event.request.policy == Policy::Unreadable,
+    )
+    .of("PutResourcePolicy"),
+    rule(Reason::BackupUnshared, AtLeast(Low), &[], |_, _| true).of("DeleteResourcePolicy"),
+    rule(Reason::BackupRestored, AtLeast(Low), &[], |_, _| true).of("RestoreBackup"),
     rule(
         Reason::BackupRetentionRemoved,
         AtLeast(Medium),
         &[T1490],
-        |case, _| {
-            case.calls("ModifyBackupAttributes") && case.resource.never_expires == Some(false)
-        },
-    ),
+        |case, _| case.resource.never_expires == Some(false),
+    )
+    .of("ModifyBackupAttributes"),
     rule(
         Reason::BackupRetained,
         AtLeast(Informational),
         &[],
-        |case, _| case.calls("ModifyBackupAttributes") && case.resource.never_expires == Some(true),
-    ),
+        |case, _| case.resource.never_expires == Some(true),
+    )
+    .of("ModifyBackupAttributes"),
     rule(
         Reason::RetentionBelow30Days,
         AtLeast(High),
         &[T1490],
-        |case, _| {
-            case.calls("ModifyCluster")
-                && case.resource.retention_days.is_some_and(|days| days < 30)
-        },
-    ),
+        |case, _| case.resource.retention_days.is_some_and(|days| days < 30),
+    )
+    .of("ModifyCluster"),
     rule(
         Reason::RetentionChanged,
         AtLeast(Medium),
         &[T1490],
-        |case, _| {
-            case.calls("ModifyCluster")
-                && case.resource.retention_days.is_some_and(|days| days >= 30)
-        },
-    ),
+        |case, _| case.resource.retention_days.is_some_and(|days| days >= 30),
+    )
+    .of("ModifyCluster"),
     rule(
         Reason::HsmTypeChanged,
         AtLeast(Medium),
         &[T1578_005],
-        |case, _| case.calls("ModifyCluster") && case.event.request.hsm_type.is_some(),
-    ),
+        |case, _| case.event.request.hsm_type.is_some(),
+    )
+    .of("ModifyCluster"),
     rule(
         Reason::ClusterInitialized,
         AtLeast(Medium),
         &[T1098],
-        |case, _| case.calls("InitializeCluster"),
-    ),
+        |_, _| true,
+    )
+    .of("InitializeCluster"),
     rule(
         Reason::ClusterCreated,
         AtLeast(Low),
         &[T1578_002],
-        |case, _| case.calls("CreateCluster"),
-    ),
+        |_, _| true,
+    )
+    .of("CreateCluster"),
     rule(
         Reason::ClusterCreatedFromBackup,
         AtLeast(Medium),
         &[T1578_002],
-        |case, _| case.calls("CreateCluster") && case.resource.source_backup_id.is_some(),
-    ),
+        |case, _| case.resource.source_backup_id.is_some(),
+    )
+    .of("CreateCluster"),
     rule(
         Reason::ClusterCreatedFromForeignBackup,
         AtLeast(High),
         &[T1578_002],
-        |case, _| case.calls("CreateCluster") && case.has_foreign_source(),
-    ),
+        |case, _| case.has_foreign_source(),
+    )
+    .of("CreateCluster"),
     rule(Reason::NonFipsMode, AtLeast(Medium), &[], |case, _| {
-        case.calls("CreateCluster") && case.event.request.mode == Some("NON_FIPS")
-    }),
-    rule(Reason::HsmCreated, AtLeast(Low), &[T1578_002], |case, _| {
-        case.calls("CreateHsm")
-    }),
+        case.event.request.mode == Some("NON_FIPS")
+    })
+    .of("CreateCluster"),
+    rule(Reason::HsmCreated, AtLeast(Low), &[T1578_002], |_, _| true).of("CreateHsm"),
     rule(
         Reason::DestructiveCall,
         AtLeast(High),
@@ -566,10 +580,6 @@ const WHO: [Rule; 6] = [
 ];
 
 impl Case<'_, '_> {
-    fn calls(&self, name: &str) -> bool {
-        self.call.operation == Some(name)
-    }
-
     fn writes(&self) -> bool {
         self.call.access == Access::Write
     }

@@ -11,9 +11,6 @@
 //!
 //! Failure: a text of another form is no time (`None`), never an error.
 
-use jiff::SignedDuration;
-use jiff::civil::{Date, DateTime, Time, datetime};
-
 /// A point in time as an event tells it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Instant<'a> {
@@ -33,7 +30,7 @@ impl<'a> Instant<'a> {
     pub fn milliseconds(self) -> i64 {
         let digits = self.fraction.iter().copied().chain([b'0'; 3]).take(3);
         let thousandths = digits.fold(0, |sum, digit| sum * 10 + i64::from(digit - b'0'));
-        self.second.since(EPOCH) * 1000 + thousandths
+        self.second.0 * 1000 + thousandths
     }
 
     /// Whole seconds from `earlier` to this instant: both with their fractions, then cut. None
@@ -41,7 +38,7 @@ impl<'a> Instant<'a> {
     pub fn seconds_since(self, earlier: Self) -> Option<i64> {
         // Without their trailing zeros, digit strings order as the fractions that they write.
         let borrow = significant(self.fraction) < significant(earlier.fraction);
-        let seconds = self.second.since(earlier.second) - i64::from(borrow);
+        let seconds = self.second.0 - earlier.second.0 - i64::from(borrow);
         (seconds >= 0).then_some(seconds)
     }
 
@@ -51,40 +48,34 @@ impl<'a> Instant<'a> {
     }
 }
 
-/// A whole second in UTC, in the years 0001 to 9999.
+/// A whole second in UTC, in the years 0001 to 9999, as seconds since 1970.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct UtcSecond(DateTime);
+pub struct UtcSecond(i64);
 
 impl UtcSecond {
     /// `YYYY-MM-DDTHH:MM:SSZ`, in ASCII.
     pub fn text(self) -> [u8; 20] {
-        let digit = |number: u16| b'0' + (number % 10) as u8;
-        let two = |number: i8| {
-            let number = u16::from(number.unsigned_abs());
-            (digit(number / 10), digit(number))
-        };
-        let Self(at) = self;
-        let year = at.year().unsigned_abs();
-        let (y1, y2, y3, y4) = (
-            digit(year / 1000),
-            digit(year / 100),
-            digit(year / 10),
-            digit(year),
-        );
-        let ((m1, m2), (d1, d2)) = (two(at.month()), two(at.day()));
-        let ((h1, h2), (i1, i2), (s1, s2)) = (two(at.hour()), two(at.minute()), two(at.second()));
+        let digit = |number: i64| b'0' + (number.unsigned_abs() % 10) as u8;
+        let two = |number| (digit(number / 10), digit(number));
+        let (day, clock) = (self.0.div_euclid(DAY), self.0.rem_euclid(DAY));
+        let (year, month, day) = date(day);
+        let ((y1, y2), (y3, y4)) = (two(year / 100), two(year));
+        let ((m1, m2), (d1, d2)) = (two(month), two(day));
+        let (h1, h2) = two(clock / 3600);
+        let ((i1, i2), (s1, s2)) = (two(clock / 60 % 60), two(clock % 60));
         [
             y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2, b'T', h1, h2, b':', i1, i2, b':', s1, s2,
             b'Z',
         ]
     }
 
-    fn since(self, earlier: Self) -> i64 {
-        self.0.duration_since(earlier.0).as_secs()
-    }
+    /// The last second of the year 9999 and the first of the year 0001.
+    const MAX: Self = Self(253_402_300_799);
+    const MIN: Self = Self(-62_135_596_800);
 }
 
-const EPOCH: UtcSecond = UtcSecond(datetime(1970, 1, 1, 0, 0, 0, 0));
+/// Seconds of a day.
+const DAY: i64 = 86_400;
 
 /// `YYYY-MM-DDTHH:MM:SS`, a fraction or none, an offset or none.
 fn extended(text: &[u8]) -> Option<Instant<'_>> {
@@ -117,13 +108,13 @@ fn extended(text: &[u8]) -> Option<Instant<'_>> {
         }
         None => (&[][..], tail),
     };
-    let utc = local
-        .checked_sub(SignedDuration::from_secs(offset(zone)?))
-        .ok()?;
-    (utc.year() >= 1).then_some(Instant {
-        second: UtcSecond(utc),
-        fraction,
-    })
+    let utc = local - offset(zone)?;
+    (UtcSecond::MIN.0..=UtcSecond::MAX.0)
+        .contains(&utc)
+        .then_some(Instant {
+            second: UtcSecond(utc),
+            fraction,
+        })
 }
 
 /// `YYYYMMDDTHHMMSSZ`.
@@ -139,14 +130,63 @@ fn basic(text: &[u8]) -> Option<Instant<'_>> {
     })
 }
 
-/// The moment of `YYYYMMDD` and `HHMMSS`, when there is such a day and such a time of day.
-fn civil(date: [u8; 8], clock: [u8; 6]) -> Option<DateTime> {
+/// The second since 1970 of `YYYYMMDD` and `HHMMSS`, when there is such a day and time of day.
+fn civil(date: [u8; 8], clock: [u8; 6]) -> Option<i64> {
+    let mut digits = date.iter().chain(&clock);
+    if !digits.all(u8::is_ascii_digit) {
+        return None;
+    }
     let [y1, y2, y3, y4, m1, m2, d1, d2] = date;
-    let year = i16::from(number(y1, y2)?) * 100 + i16::from(number(y3, y4)?);
-    let day = Date::new(year, number(m1, m2)?, number(d1, d2)?).ok()?;
+    let (year, month, day) = (two(y1, y2) * 100 + two(y3, y4), two(m1, m2), two(d1, d2));
     let [h1, h2, i1, i2, s1, s2] = clock;
-    let time = Time::new(number(h1, h2)?, number(i1, i2)?, number(s1, s2)?, 0).ok()?;
-    (year >= 1).then(|| day.to_datetime(time))
+    let (hour, minute, second) = (two(h1, h2), two(i1, i2), two(s1, s2));
+    let is_date =
+        year >= 1 && (1..=12).contains(&month) && (1..=length(year, month)).contains(&day);
+    let is_clock = hour <= 23 && minute <= 59 && second <= 59;
+    (is_date && is_clock)
+        .then(|| day_number(year, month, day) * DAY + (hour * 60 + minute) * 60 + second)
+}
+
+/// How many days a month has.
+fn length(year: i64, month: i64) -> i64 {
+    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    match month {
+        2 => 28 + i64::from(leap),
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    }
+}
+
+// Years that begin in March have their leap day at their end, and the days before each of their
+// months are those of a line of 153 days in 5 months. Day 0 of that count is in the year 0000.
+const EPOCH: i64 = 719_468;
+
+/// The days from 1970-01-01 to a date; the year is at least 1.
+fn day_number(year: i64, month: i64, day: i64) -> i64 {
+    let (year, month) = if month > 2 {
+        (year, month - 3)
+    } else {
+        (year - 1, month + 9)
+    };
+    let before = year * 365 + year / 4 - year / 100 + year / 400 + (month * 153 + 2) / 5;
+    before + day - 1 - EPOCH
+}
+
+/// Year, month and day of what [`day_number`] counts.
+fn date(day_number: i64) -> (i64, i64, i64) {
+    let days = day_number + EPOCH;
+    // 400 years have 146 097 days; the last day of 4, 100 and 400 years is one too many for 365.
+    let (centuries, day) = (days / 146_097 * 400, days % 146_097);
+    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (year * 365 + year / 4 - year / 100);
+    let month = (day * 5 + 2) / 153;
+    let day = day - (month * 153 + 2) / 5 + 1;
+    let year = centuries + year;
+    if month < 10 {
+        (year, month + 3, day)
+    } else {
+        (year + 1, month - 9, day)
+    }
 }
 
 /// What follows the time of day, as seconds east of UTC.
@@ -154,18 +194,19 @@ fn offset(zone: &[u8]) -> Option<i64> {
     match *zone {
         [] | [b'Z' | b'z'] => Some(0),
         [sign @ (b'+' | b'-'), h1, h2, b':', m1, m2] | [sign @ (b'+' | b'-'), h1, h2, m1, m2] => {
-            let (hours, minutes) = (number(h1, h2)?, number(m1, m2)?);
-            let seconds = (i64::from(hours) * 60 + i64::from(minutes)) * 60;
-            (hours <= 23 && minutes <= 59).then_some(if sign == b'-' { -seconds } else { seconds })
+            let (hours, minutes) = (two(h1, h2), two(m1, m2));
+            let seconds = (hours * 60 + minutes) * 60;
+            let is_offset =
+                [h1, h2, m1, m2].iter().all(u8::is_ascii_digit) && hours <= 23 && minutes <= 59;
+            is_offset.then_some(if sign == b'-' { -seconds } else { seconds })
         }
         _ => None,
     }
 }
 
 /// The number that two ASCII digits write.
-fn number(tens: u8, ones: u8) -> Option<i8> {
-    let digit = |byte: u8| byte.is_ascii_digit().then(|| (byte - b'0').cast_signed());
-    Some(digit(tens)? * 10 + digit(ones)?)
+fn two(tens: u8, ones: u8) -> i64 {
+    i64::from(tens) * 10 + i64::from(ones) - i64::from(b'0') * 11
 }
 
 fn significant(fraction: &[u8]) -> &[u8] {
@@ -286,6 +327,23 @@ mod tests {
             assert_eq!(time.milliseconds(), milliseconds, "{text}");
             assert_eq!(time.second().text(), second.as_bytes(), "{text}");
         }
+    }
+
+    /// Every day there is, and those that there are not, against another calendar.
+    #[test]
+    fn days_are_those_of_jiff() {
+        let mut day = UtcSecond::MIN.0 / DAY;
+        for (year, month) in (1..=9999).flat_map(|year| (1..=12).map(move |month| (year, month))) {
+            let days = i64::from(jiff::civil::date(year, month, 1).days_in_month());
+            let (year, month) = (i64::from(year), i64::from(month));
+            assert_eq!(length(year, month), days);
+            for of_month in 1..=days {
+                assert_eq!(day_number(year, month, of_month), day);
+                assert_eq!(date(day), (year, month, of_month));
+                day += 1;
+            }
+        }
+        assert_eq!(day * DAY - 1, UtcSecond::MAX.0);
     }
 
     #[test]

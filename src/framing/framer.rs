@@ -14,15 +14,20 @@
 //!
 //! Failure: none. Damage is a frame too.
 //!
+//! An array of another name than `Records`, such as `Events`, is one of records when an element in
+//! it is or holds an event; then framing goes back to its start. Until then the object around it is
+//! one that may be a record, and is held as such.
+//!
 //! Two things go further than the rule of columns says, so that less is lost:
 //! a record is known to be damaged already at a line that starts with `{` in its own column when
 //! JSON allows no value there (`pairing`); and an element that no comma separates from the one
 //! before it may be a log file, as when a cut file and a whole one stand back to back.
 
-use super::members::{Found, Members};
+use super::members::{Document, Found, Members};
 use super::pairing::Pairing;
 use super::scanner::{Scanner, Stop};
 use super::{Damage, Frame, FrameKind, starts_like_event};
+use crate::envelope::Element;
 use std::ops::Range;
 
 const BOM: &[u8] = b"\xEF\xBB\xBF";
@@ -71,10 +76,12 @@ struct Line {
 enum Place {
     /// Nothing.
     Top,
-    /// A log file's object, outside its `Records`.
-    LogFile(Members),
-    /// An array `Records`.
-    Records,
+    /// A document's object, outside its arrays of records.
+    Object(Members),
+    /// An array of records in such an object.
+    Records(Document),
+    /// An array of rows of records in such an object, a carrier.
+    Rows,
     /// An array at the top.
     RootArray,
 }
@@ -92,6 +99,22 @@ struct Open {
     /// Only blanks came since the line break that starts here.
     fresh_line: Option<usize>,
     pairing: Pairing,
+    /// The array in this candidate that may turn out to hold records.
+    array: MaybeRecords,
+}
+
+/// An array of which it is not known yet whether its elements are records. Places are counted from
+/// the start of the object around it.
+#[derive(Debug, Clone, Default)]
+struct MaybeRecords {
+    /// Behind its bracket.
+    start: usize,
+    /// Where the line starts that the bracket is in.
+    line_start: isize,
+    /// Its elements are rows.
+    rows: bool,
+    /// Where its last element starts.
+    element: usize,
 }
 
 #[derive(Debug, Clone)]
@@ -201,7 +224,7 @@ impl Framer {
     pub(super) fn finish(&mut self, bytes: &[u8], at: usize, frames: &mut Vec<Frame>) {
         let end = bytes.len();
         let Some(open) = self.open.take() else {
-            let in_array = matches!(self.place, Place::Records | Place::RootArray);
+            let in_array = !matches!(self.place, Place::Top | Place::Object(_));
             if at < end {
                 frames.push(Frame::new(at..end, FrameKind::Damaged(Damage::NoValue)));
             } else if in_array && !self.resynced {
@@ -240,7 +263,7 @@ impl Framer {
         at: usize,
         frames: &mut Vec<Frame>,
     ) -> Option<usize> {
-        if matches!(self.place, Place::LogFile(_)) {
+        if matches!(self.place, Place::Object(_)) {
             return Some(self.in_log_file(bytes, at, frames));
         }
         let at_top = matches!(self.place, Place::Top);
@@ -281,9 +304,10 @@ impl Framer {
 
     fn closing_bracket(&mut self, byte: u8, at: usize) -> usize {
         match (&self.place, byte) {
-            (Place::Records, b']') => self.place = Place::LogFile(Members::of_log_file()),
+            (Place::Records(document), b']') => self.place = Place::Object(Members::of(*document)),
+            (Place::Rows, b']') => self.place = Place::Object(Members::of(Document::Carrier)),
             (Place::RootArray, b']') => self.close_to_top(),
-            (Place::Records, b'}') if self.resynced => self.close_to_top(),
+            (Place::Records(_) | Place::Rows, b'}') if self.resynced => self.close_to_top(),
             _ if self.resynced => {}
             _ => return self.open(at, State::Damage(Damage::StrayBracket)),
         }
@@ -298,23 +322,26 @@ impl Framer {
         }
     }
 
-    /// Looks at the members of a log file's object beside its `Records`.
+    /// Looks at the members of a document's object beside its arrays of records.
     fn in_log_file(&mut self, bytes: &[u8], at: usize, frames: &mut Vec<Frame>) -> usize {
-        let Place::LogFile(members) = &mut self.place else {
+        let Place::Object(members) = &mut self.place else {
             return at;
         };
         let rest = bytes.get(at..).unwrap_or_default();
         let (n, found) = members.advance(rest);
+        let document = members.document();
         let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t');
         self.line.only_opens &= rest.iter().take(n).all(is_blank);
         let at = at + n;
         match found {
-            Found::NeedMore => {}
             Found::LineBreak => return self.line_break_between(at, frames),
-            Found::RecordsArray => {
-                self.place = Place::Records;
-                (self.separated, self.resynced) = (true, false);
-            }
+            Found::RecordsArray => self.open_records(Place::Records(document)),
+            Found::RowsArray => self.open_records(Place::Rows),
+            // Arrays of a document are not doubted.
+            Found::NeedMore
+            | Found::MaybeRecords { .. }
+            | Found::ElementOpens
+            | Found::ElementCloses => {}
             Found::Closed | Found::Ordinary | Found::NextValue => self.close_to_top(),
             Found::StrayBracket => {
                 self.place = Place::Top;
@@ -329,6 +356,11 @@ impl Framer {
             }
         }
         at
+    }
+
+    fn open_records(&mut self, array: Place) {
+        self.place = array;
+        (self.separated, self.resynced) = (true, false);
     }
 
     /// A line break while no record is open.
@@ -358,7 +390,7 @@ impl Framer {
         self.line.start = isize::try_from(next).unwrap_or(isize::MAX);
         let at_line_start = self.is_at_line_start(next);
         // The line may begin a document also when the one before it is only about to close.
-        self.line.only_opens = at_line_start || matches!(self.place, Place::LogFile(_));
+        self.line.only_opens = at_line_start || matches!(self.place, Place::Object(_));
         if at_line_start {
             // What a line may see of the lines before it must not depend on who framed those.
             self.column = 0;
@@ -376,6 +408,7 @@ impl Framer {
             spans_lines: false,
             fresh_line: None,
             pairing: Pairing::default(),
+            array: MaybeRecords::default(),
         });
         start
     }
@@ -500,6 +533,7 @@ impl Framer {
         let (n, found) = members.advance(bytes.get(at..).unwrap_or_default());
         let tokens = members.tokens();
         let at = at + n;
+        let within_limit = open.given_away + (at - open.start) <= self.max_record_bytes;
         match found {
             Found::NeedMore => {}
             Found::LineBreak => {
@@ -508,13 +542,30 @@ impl Framer {
             }
             Found::LineBreakInString => return self.line_break_in_string(open, at, frames),
             Found::Closed => return self.close_object(&open, at, frames),
-            Found::RecordsArray if open.given_away + (at - open.start) <= self.max_record_bytes => {
-                self.place = Place::Records;
-                (self.separated, self.resynced) = (true, false);
+            Found::RecordsArray if within_limit => {
+                self.open_records(Place::Records(Document::LogFile));
                 self.line.only_opens &= tokens == 1;
                 return at;
             }
-            Found::RecordsArray => open.state = State::Object(Scanner::at_depth(2)),
+            Found::RecordsArray | Found::RowsArray => {
+                open.state = State::Object(Scanner::at_depth(2));
+            }
+            Found::MaybeRecords { rows } => {
+                self.line.only_opens = false;
+                open.array = MaybeRecords {
+                    start: at.saturating_sub(open.start),
+                    line_start: self.line.start.saturating_sub_unsigned(open.start),
+                    rows,
+                    element: 0,
+                };
+            }
+            Found::ElementOpens => open.array.element = at.saturating_sub(open.start),
+            Found::ElementCloses => {
+                let element = bytes.get(open.start + open.array.element..at);
+                if within_limit && element.is_some_and(|bytes| Element(bytes).leads_to_event()) {
+                    return self.stream(&open);
+                }
+            }
             Found::Ordinary | Found::StrayBracket | Found::NextValue => {
                 self.line.only_opens = false;
                 open.state = State::Object(Scanner::at_depth(1));
@@ -522,6 +573,19 @@ impl Framer {
         }
         self.open = Some(open);
         at
+    }
+
+    /// Goes back to the start of the array in the open object that has turned out to hold records.
+    /// That happens once for an object, so no byte is looked at more than twice.
+    fn stream(&mut self, open: &Open) -> usize {
+        let array = &open.array;
+        self.open_records(if array.rows {
+            Place::Rows
+        } else {
+            Place::Records(Document::Carrier)
+        });
+        self.line.start = array.line_start.saturating_add_unsigned(open.start);
+        open.start + array.start
     }
 
     fn in_brackets(
@@ -542,6 +606,9 @@ impl Framer {
             Stop::LineBreakInString => return self.line_break_in_string(open, at, frames),
             Stop::Closed if matches!(open.state, State::Object(_)) => {
                 return self.close_object(&open, at, frames);
+            }
+            Stop::Closed if matches!(self.place, Place::Rows) => {
+                self.close(open.start..at, FrameKind::Row, frames);
             }
             Stop::Closed => self.close(open.start..at, FrameKind::NoObject, frames),
         }

@@ -1,4 +1,4 @@
-//! Tells a CloudTrail log file, `{"Records":[…]}`, from other objects.
+//! Tells objects with an array of records, such as a log file's `{"Records":[…]}`, from others.
 //!
 //! In → out: the bytes after the object's `{`, in pieces of any size; out comes what was found
 //! ([`Found`]).
@@ -6,17 +6,30 @@
 //! Invariants: **Member names compare unescaped.** Nothing is held but one short key. What stands
 //! inside other members is skipped by its quotes and brackets.
 //!
-//! Not here: what the caller does with the finding (`framer`).
+//! Not here: what the caller does with the finding (`framer`); whether an element is or holds an
+//! event (`envelope`).
 //!
 //! Failure: none; whatever cannot be the beginning of a log file is [`Found::Ordinary`].
 //!
 //! Cost: a byte at a time, but only up to the first of `Records`, `eventSource` and
-//! `eventVersion`, and over the few bytes around the `Records` arrays of a log file.
+//! `eventVersion`, and over the few bytes around the `Records` arrays of a log file; elements are
+//! scanned 64 bytes at a step.
 
 use super::scanner::{Scanner, Stop};
 
+/// The arrays, beside `Records`, whose elements may hold events: of `lookup-events`,
+/// `filter-log-events` and `get-log-events`, and a CloudWatch Logs subscription.
+const CARRIED: [&[u8]; 3] = [b"Events", b"events", b"logEvents"];
+
+/// The array of rows of CloudTrail Lake's `get-query-results`.
+const ROWS: &[u8] = b"QueryResultRows";
 /// The member whose array holds the records of a log file.
 pub(super) const RECORDS: &str = "Records";
+
+/// Whether an array of that name may hold records.
+pub(super) fn may_name_records(name: &[u8]) -> bool {
+    name == RECORDS.as_bytes() || name == ROWS || CARRIED.contains(&name)
+}
 
 /// The longest spelling of a name that matters: `eventVersion`, each letter as `\u00xx`.
 const KEY_BYTES: usize = 72;
@@ -30,8 +43,19 @@ pub(super) enum Found {
     LineBreak,
     /// The next byte is a line break, inside a string.
     LineBreakInString,
-    /// The byte before opened the array of a member `Records`.
+    /// The byte before opened an array of records.
     RecordsArray,
+    /// The byte before opened an array of rows of records.
+    RowsArray,
+    /// The byte before opened an array of records, or of rows of them, if its elements say so.
+    MaybeRecords {
+        /// Its elements are rows.
+        rows: bool,
+    },
+    /// The next byte opens an object or array in such an array.
+    ElementOpens,
+    /// The byte before closed it.
+    ElementCloses,
     /// This object is no log file. The next byte stands outside strings, one bracket deep.
     Ordinary,
     /// The byte before closed the object.
@@ -47,10 +71,20 @@ pub(super) enum Found {
 pub(super) struct Members {
     state: State,
     key: Key,
-    /// The object is a log file: other members are skipped, and nothing makes it ordinary.
-    log_file: bool,
+    /// What the object is known to be: other members are then skipped, and nothing makes it
+    /// ordinary.
+    document: Option<Document>,
     /// Keys and commas so far, to tell an object that has only begun.
     tokens: u32,
+}
+
+/// An object whose records are in an array.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Document {
+    /// Its `Records` are records.
+    LogFile,
+    /// Arrays of the other names are too.
+    Carrier,
 }
 
 #[derive(Debug, Clone)]
@@ -67,25 +101,33 @@ enum State {
     },
     InNested(Scanner),
     InBare,
+    /// In an array that may hold events, before an element, a comma or the closing bracket.
+    BetweenElements,
+    InElement(Scanner),
 }
 
 impl Members {
-    /// A walk that begins after the `{` of an object that may be a log file.
+    /// A walk that begins after the `{` of an object that may be a document.
     pub(super) fn of_candidate() -> Self {
         Self {
             state: State::Between,
             key: Key::default(),
-            log_file: false,
+            document: None,
             tokens: 0,
         }
     }
 
-    /// A walk that goes on after a `Records` array.
-    pub(super) fn of_log_file() -> Self {
+    /// A walk that goes on after an array of records.
+    pub(super) fn of(document: Document) -> Self {
         Self {
-            log_file: true,
+            document: Some(document),
             ..Self::of_candidate()
         }
+    }
+
+    /// What the object is known to be; a log file, if nothing else is known.
+    pub(super) fn document(&self) -> Document {
+        self.document.unwrap_or(Document::LogFile)
     }
 
     /// How many keys and commas were seen.
@@ -123,12 +165,10 @@ impl Members {
                 State::InNested(scanner) => {
                     let (n, stop) = scanner.advance(bytes.get(at..).unwrap_or_default());
                     at += n;
-                    match stop {
-                        Stop::NeedMore => return (at, Found::NeedMore),
-                        Stop::LineBreak => return (at, Found::LineBreak),
-                        Stop::LineBreakInString => return (at, Found::LineBreakInString),
-                        Stop::Closed => self.state = State::Between,
+                    if stop != Stop::Closed {
+                        return (at, of_stop(stop));
                     }
+                    self.state = State::Between;
                     Step::Again
                 }
                 State::InBare => match byte {
@@ -138,6 +178,15 @@ impl Members {
                     }
                     _ => Step::Next,
                 },
+                State::BetweenElements => self.between_elements(byte),
+                State::InElement(scanner) => {
+                    let (n, stop) = scanner.advance(bytes.get(at..).unwrap_or_default());
+                    at += n;
+                    if stop == Stop::Closed {
+                        self.state = State::BetweenElements;
+                    }
+                    return (at, of_stop(stop));
+                }
             };
             match step {
                 Step::Again => {}
@@ -164,7 +213,7 @@ impl Members {
                 Step::Next
             }
             b'}' => Step::FoundAfter(Found::Closed),
-            _ if !self.log_file => Step::FoundBefore(Found::Ordinary),
+            _ if self.document.is_none() => Step::FoundBefore(Found::Ordinary),
             b']' => Step::FoundBefore(Found::StrayBracket),
             b'{' | b'[' => Step::FoundBefore(Found::NextValue),
             _ => self.skip_value(byte),
@@ -175,14 +224,14 @@ impl Members {
         match byte {
             b' ' | b'\t' => Step::Next,
             b'\n' | b'\r' => Step::FoundBefore(Found::LineBreak),
-            b':' if !self.log_file && self.key.is_of_an_event() => {
+            b':' if self.document.is_none() && self.key.is_of_an_event() => {
                 Step::FoundAfter(Found::Ordinary)
             }
             b':' => {
                 self.state = State::BeforeValue;
                 Step::Next
             }
-            _ if !self.log_file => Step::FoundBefore(Found::Ordinary),
+            _ if self.document.is_none() => Step::FoundBefore(Found::Ordinary),
             _ => {
                 self.state = State::Between;
                 Step::Again
@@ -201,11 +250,50 @@ impl Members {
                 self.state = State::Between;
                 return Step::FoundAfter(Found::RecordsArray);
             }
-            if byte == b'{' && !self.log_file {
+            if byte == b'{' && self.document.is_none() {
                 return Step::FoundBefore(Found::Ordinary);
+            }
+        } else if byte == b'[' && self.document != Some(Document::LogFile) {
+            let rows = self.key.is(ROWS);
+            if rows || CARRIED.iter().any(|name| self.key.is(name)) {
+                return self.array_that_may_carry(rows);
             }
         }
         self.skip_value(byte)
+    }
+
+    /// Opens an array of one of the names that are not used for events only.
+    fn array_that_may_carry(&mut self, rows: bool) -> Step {
+        if self.document.is_none() {
+            self.state = State::BetweenElements;
+            return Step::FoundAfter(Found::MaybeRecords { rows });
+        }
+        self.state = State::Between;
+        Step::FoundAfter(if rows {
+            Found::RowsArray
+        } else {
+            Found::RecordsArray
+        })
+    }
+
+    fn between_elements(&mut self, byte: u8) -> Step {
+        match byte {
+            b' ' | b'\t' | b',' => Step::Next,
+            b'\n' | b'\r' => Step::FoundBefore(Found::LineBreak),
+            b']' => {
+                self.state = State::Between;
+                Step::Next
+            }
+            b'{' | b'[' => {
+                self.state = State::InElement(Scanner::at_depth(0));
+                Step::FoundBefore(Found::ElementOpens)
+            }
+            // No array of records: the rest of it is skipped.
+            _ => {
+                self.state = State::InNested(Scanner::at_depth(1));
+                Step::Again
+            }
+        }
     }
 
     /// Begins to skip the value that starts with `byte`.
@@ -238,6 +326,16 @@ enum Step {
     Next,
     FoundAfter(Found),
     FoundBefore(Found),
+}
+
+/// What the end of a scan means to the caller; that of an element, when it closed.
+const fn of_stop(stop: Stop) -> Found {
+    match stop {
+        Stop::NeedMore => Found::NeedMore,
+        Stop::LineBreak => Found::LineBreak,
+        Stop::LineBreakInString => Found::LineBreakInString,
+        Stop::Closed => Found::ElementCloses,
+    }
 }
 
 fn in_string(byte: u8) -> Step {
@@ -379,13 +477,51 @@ mod tests {
 
     #[test]
     fn a_log_file_stays_one() {
-        let mut members = Members::of_log_file();
-        let rest = br#","Records":{},"eventSource":1,2 :"b","Records":[{"#;
+        let mut members = Members::of(Document::LogFile);
+        let rest = br#","events":[1],"Records":{},"eventSource":1,2 :"b","Records":[{"#;
         assert_eq!(members.advance(rest), (rest.len() - 1, Found::RecordsArray));
         assert_eq!(members.advance(b"]}"), (0, Found::StrayBracket));
         for rest in [r#",{"a":1}"#, " [{}]", "3{}"] {
             assert_eq!(members.advance(rest.as_bytes()), (1, Found::NextValue));
         }
+    }
+
+    #[test]
+    fn arrays_of_other_names_are_looked_into() {
+        let maybe = |rows| Found::MaybeRecords { rows };
+        for (text, found, left) in [
+            (r#""Events":[{}]}"#, maybe(false), "{}]}"),
+            (r#""events" : [ ]}"#, maybe(false), " ]}"),
+            (r#""a":1,"\u006cogEvents":[1"#, maybe(false), "1"),
+            (r#""QueryResultRows":[[1"#, maybe(true), "[1"),
+            (r#""Events":{}}"#, Found::Closed, ""),
+            (
+                r#""eventSource":1,"events":[]"#,
+                Found::Ordinary,
+                r#"1,"events":[]"#,
+            ),
+        ] {
+            check(text, found, left);
+        }
+        let mut members = Members::of_candidate();
+        let text = br#""events":[ {"]":1},[],1,{}]} "#;
+        let mut at = 0;
+        for (found, next) in [
+            (maybe(false), 10),
+            (Found::ElementOpens, 11),
+            (Found::ElementCloses, 18),
+            (Found::ElementOpens, 19),
+            (Found::ElementCloses, 21),
+            (Found::Closed, 28),
+        ] {
+            let (n, got) = members.advance(&text[at..]);
+            at += n;
+            assert_eq!((got, at), (found, next));
+        }
+        let mut members = Members::of(Document::Carrier);
+        let text = br#","nextToken":[1],"QueryResultRows":["#;
+        assert_eq!(members.advance(text), (text.len(), Found::RowsArray));
+        assert_eq!(members.advance(b",\"events\":["), (11, Found::RecordsArray));
     }
 
     #[test]

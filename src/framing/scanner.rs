@@ -15,12 +15,11 @@
 //! Failure: none.
 //!
 //! Cost: one pass. The plain algorithm is the byte-at-a-time loop in this file's tests, which is
-//! also the oracle. Quotes, backslashes, brackets and line breaks of a block become one bit mask
-//! each; a running XOR over the quotes marks the inside of strings; a population count moves the
-//! depth, and brackets are looked at one by one only in a block in which the depth can return to
-//! zero.
+//! also the oracle. Quotes, brackets, and what is rare (backslashes and line breaks) become one bit
+//! mask each of a block; a running XOR over the quotes marks the inside of strings; the brackets
+//! outside, of which most blocks have none or one, are looked at one by one.
 
-use wide::u8x64;
+use wide::u8x16;
 
 /// Bytes in one step.
 const BLOCK: usize = 64;
@@ -87,34 +86,43 @@ impl Scanner {
     #[inline]
     fn block(&mut self, block: &[u8; BLOCK], len: usize) -> Option<(usize, Stop)> {
         let masks = Masks::of(block);
-        let (escaped, escapes_next) = escaped(masks.backslash, self.escaped);
+        let mut escaped = u64::from(self.escaped);
+        let mut escapes_next = false;
+        let mut line_break = BLOCK;
+        if masks.odd != 0 {
+            let odd = Odd::of(block);
+            (escaped, escapes_next) = escaped_by(odd.backslash, self.escaped);
+            line_break = odd.line_break.trailing_zeros() as usize;
+        }
         let carried = if self.in_string { u64::MAX } else { 0 };
         let in_string = running_xor(masks.quote & !escaped) ^ carried;
-        let line_break = masks.line_break.trailing_zeros();
-        let before_break = 1_u64
-            .checked_shl(line_break)
-            .map_or(u64::MAX, |bit| bit - 1);
-        let open = masks.open & !in_string & before_break;
-        let close = masks.close & !in_string & before_break;
 
-        if u64::from(close.count_ones()) >= self.depth {
-            if let Some(at) = self.close_one_by_one(open, close) {
-                *self = Self::default();
-                return Some((at + 1, Stop::Closed));
+        let mut brackets = masks.bracket & !in_string;
+        while brackets != 0 {
+            let at = brackets.trailing_zeros() as usize;
+            if at > line_break {
+                break;
             }
-        } else {
-            self.depth += u64::from(open.count_ones());
-            self.depth -= u64::from(close.count_ones());
+            brackets &= brackets - 1;
+            if block.get(at).is_some_and(|&byte| opens(byte)) {
+                self.depth += 1;
+            } else {
+                self.depth = self.depth.saturating_sub(1);
+                if self.depth == 0 {
+                    *self = Self::default();
+                    return Some((at + 1, Stop::Closed));
+                }
+            }
         }
 
-        if masks.line_break != 0 {
+        if line_break < BLOCK {
             let stop = if in_string >> line_break & 1 == 1 {
                 Stop::LineBreakInString
             } else {
                 Stop::LineBreak
             };
             (self.in_string, self.escaped) = (false, false);
-            return Some((line_break as usize, stop));
+            return Some((line_break, stop));
         }
         self.in_string = in_string >> (BLOCK - 1) == 1;
         self.escaped = if len == BLOCK {
@@ -124,57 +132,78 @@ impl Scanner {
         };
         None
     }
+}
 
-    /// Walks the brackets of a block in order. Returns where the depth returned to zero.
-    fn close_one_by_one(&mut self, open: u64, close: u64) -> Option<usize> {
-        let mut brackets = open | close;
-        while brackets != 0 {
-            let at = brackets.trailing_zeros();
-            brackets &= brackets - 1;
-            if open >> at & 1 == 1 {
-                self.depth += 1;
-            } else {
-                self.depth = self.depth.saturating_sub(1);
-                if self.depth == 0 {
-                    return Some(at as usize);
-                }
-            }
-        }
-        None
-    }
+/// Whether a bracket is `[` or `{`: this bit tells them from `]` and `}`.
+fn opens(bracket: u8) -> bool {
+    bracket & 0b10 != 0
 }
 
 /// One bit a byte: where the bytes that matter stand in a block.
 struct Masks {
     quote: u64,
-    backslash: u64,
-    open: u64,
-    close: u64,
-    line_break: u64,
+    bracket: u64,
+    /// Backslashes and control characters, most of which are line breaks: rare.
+    odd: u64,
 }
 
 impl Masks {
     #[inline]
     fn of(block: &[u8; BLOCK]) -> Self {
-        let bytes = u8x64::from(*block);
-        // `[` and `{`, and `]` and `}`, differ in this bit only; no other byte becomes a bracket
-        // by it.
-        let folded = bytes | u8x64::splat(0x20);
-        let is = |in_bytes: u8x64, byte: u8| in_bytes.simd_eq(u8x64::splat(byte));
+        let (mut quote, mut bracket, mut odd) = (0, 0, 0);
+        let (vectors, _) = block.as_chunks();
+        for (n, vector) in vectors.iter().enumerate() {
+            let bytes = u8x16::from(*vector);
+            // `[` and `{`, and `]` and `}`, differ in this bit only; no other byte becomes a
+            // bracket by it.
+            let folded = bytes | u8x16::splat(0x20);
+            let brackets = is(folded, b'{') | is(folded, b'}');
+            let control = bytes.min(u8x16::splat(0x1f)).simd_eq(bytes);
+            let mask = |vector: u8x16| u64::from(vector.to_bitmask()) << (16 * n);
+            quote |= mask(is(bytes, b'"'));
+            bracket |= mask(brackets);
+            odd |= mask(is(bytes, b'\\') | control);
+        }
         Self {
-            quote: is(bytes, b'"').to_bitmask(),
-            backslash: is(bytes, b'\\').to_bitmask(),
-            open: is(folded, b'{').to_bitmask(),
-            close: is(folded, b'}').to_bitmask(),
-            line_break: (is(bytes, b'\n') | is(bytes, b'\r')).to_bitmask(),
+            quote,
+            bracket,
+            odd,
         }
     }
+}
+
+/// One bit a byte: where the rare bytes that matter stand in a block.
+struct Odd {
+    backslash: u64,
+    line_break: u64,
+}
+
+impl Odd {
+    fn of(block: &[u8; BLOCK]) -> Self {
+        let (mut backslash, mut line_break) = (0, 0);
+        let (vectors, _) = block.as_chunks();
+        for (n, vector) in vectors.iter().enumerate() {
+            let bytes = u8x16::from(*vector);
+            let mask = |vector: u8x16| u64::from(vector.to_bitmask()) << (16 * n);
+            backslash |= mask(is(bytes, b'\\'));
+            line_break |= mask(is(bytes, b'\n') | is(bytes, b'\r'));
+        }
+        Self {
+            backslash,
+            line_break,
+        }
+    }
+}
+
+#[inline]
+fn is(bytes: u8x16, byte: u8) -> u8x16 {
+    bytes.simd_eq(u8x16::splat(byte))
 }
 
 /// Which bytes of a block are escaped, and whether the block's last byte escapes the next block's
 /// first. Real records hold few backslashes, so they are walked one by one.
 #[inline]
-fn escaped(backslash: u64, first_is_escaped: bool) -> (u64, bool) {
+fn escaped_by(backslash: u64, first_is_escaped: bool) -> (u64, bool) {
     let mut escaped = u64::from(first_is_escaped);
     let mut escapes_next = false;
     let mut rest = backslash;

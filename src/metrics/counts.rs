@@ -5,7 +5,7 @@
 //!
 //! Invariants: **Every record is counted once, under one [`RecordOutcome`]**, so their sum is what
 //! was read; rejects by reason sum up to `rejected`, and events by operation, by severity and by
-//! actor each to `enriched`.
+//! actor each to `enriched`, unless a record that holds several of them is kept as it is.
 //!
 //! Not here: names and labels (`metrics`), what an outcome means (`enrich`), the clock (the caller
 //! brings the time).
@@ -19,6 +19,7 @@ use std::time::Duration;
 use crate::enrich::actor::{ActorKind, Credential};
 use crate::enrich::operation::LABELS;
 use crate::enrich::{Outcome, Severity};
+use crate::envelope::Notice;
 use crate::framing::RejectReason;
 
 /// What became of a record.
@@ -80,6 +81,7 @@ pub struct Enriched {
 pub struct Counts {
     pub(super) records: [u64; RecordOutcome::ALL.len()],
     pub(super) rejects: [u64; RejectReason::ALL.len()],
+    pub(super) notices: [u64; Notice::ALL.len()],
     pub(super) late: u64,
     pub(super) events: [[u64; Outcome::ALL.len()]; LABELS.len()],
     pub(super) severities: [u64; Severity::ALL.len()],
@@ -100,6 +102,7 @@ impl Counts {
         Self {
             records: [0; RecordOutcome::ALL.len()],
             rejects: [0; RejectReason::ALL.len()],
+            notices: [0; Notice::ALL.len()],
             late: 0,
             events: [[0; Outcome::ALL.len()]; LABELS.len()],
             severities: [0; Severity::ALL.len()],
@@ -125,6 +128,11 @@ impl Counts {
         self.rejects[reason as usize] += 1;
     }
 
+    /// Counts a notice among the records that passed or were filtered.
+    pub const fn notice(&mut self, kind: Notice) {
+        self.notices[kind as usize] += 1;
+    }
+
     /// Counts a repeat of an earlier event.
     pub const fn duplicate(&mut self) {
         self.records[RecordOutcome::Duplicate as usize] += 1;
@@ -140,6 +148,11 @@ impl Counts {
     /// newest event look fresh for years.
     pub fn enriched(&mut self, event: Enriched, now_ms: i64) {
         self.records[RecordOutcome::Enriched as usize] += 1;
+        self.event(event, now_ms);
+    }
+
+    /// Counts one more event of a record that [`Self::enriched`] has counted.
+    pub fn event(&mut self, event: Enriched, now_ms: i64) {
         self.events[event.operation.min(LABELS.len() - 1)][event.outcome as usize] += 1;
         self.severities[event.severity as usize] += 1;
         self.actors[event.kind as usize][event.credential as usize] += 1;
@@ -167,6 +180,7 @@ impl Counts {
     pub fn merge(&mut self, other: &Self) {
         add(&mut self.records, &other.records);
         add(&mut self.rejects, &other.rejects);
+        add(&mut self.notices, &other.notices);
         self.late += other.late;
         add(self.events.as_flattened_mut(), other.events.as_flattened());
         add(&mut self.severities, &other.severities);
@@ -187,6 +201,11 @@ impl Counts {
     /// Rejects for that reason.
     pub const fn rejects(&self, reason: RejectReason) -> u64 {
         self.rejects[reason as usize]
+    }
+
+    /// Notices of that kind.
+    pub const fn notices(&self, kind: Notice) -> u64 {
+        self.notices[kind as usize]
     }
 
     /// Events that came too late to be put in order.
@@ -224,6 +243,7 @@ mod tests {
         }
         numbers(RecordOutcome::ALL.map(|value| value as usize));
         numbers(RejectReason::ALL.map(|value| value as usize));
+        numbers(Notice::ALL.map(|value| value as usize));
         numbers(Outcome::ALL.map(|value| value as usize));
         numbers(Severity::ALL.map(|value| value as usize));
         numbers(ActorKind::ALL.map(|value| value as usize));

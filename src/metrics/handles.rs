@@ -17,6 +17,7 @@ use super::{Counts, Kind, METRICS, Metric, RecordOutcome};
 use crate::enrich::actor::{ActorKind, Credential};
 use crate::enrich::operation::LABELS;
 use crate::enrich::{Outcome, Severity};
+use crate::envelope::Notice;
 use crate::framing::RejectReason;
 
 /// Set at build time, as there is no repository where a package is built.
@@ -31,6 +32,7 @@ pub(super) struct Handles {
     pub(super) output_bytes: Counter,
     records: [Counter; RecordOutcome::ALL.len()],
     rejects: [Counter; RejectReason::ALL.len()],
+    notices: [Counter; Notice::ALL.len()],
     late: Counter,
     events: [[Counter; Outcome::ALL.len()]; LABELS.len()],
     severities: [Counter; Severity::ALL.len()],
@@ -51,6 +53,7 @@ impl Handles {
             records: RecordOutcome::ALL.map(|outcome| counter(super::RECORDS, &[outcome.word()])),
             rejects: RejectReason::ALL
                 .map(|reason| counter(super::REJECTED_RECORDS, &[reason.word()])),
+            notices: Notice::ALL.map(|kind| counter(super::NOTICES, &[kind.word()])),
             late: counter(super::LATE_EVENTS, &[]),
             events: LABELS.map(|operation| {
                 Outcome::ALL
@@ -72,6 +75,7 @@ impl Handles {
     pub(super) fn add(&self, counts: &Counts) {
         add(&self.records, &counts.records);
         add(&self.rejects, &counts.rejects);
+        add(&self.notices, &counts.notices);
         self.late.increment(counts.late);
         add(self.events.as_flattened(), counts.events.as_flattened());
         add(&self.severities, &counts.severities);

@@ -20,8 +20,8 @@ use super::arranger::{Arrival, Fate, Place};
 use crate::config::Select;
 use crate::decode::key::KeyReader;
 use crate::encode::reject::Detail;
-use crate::encode::{copy, splice};
-use crate::enrich::{Enrichment, operation};
+use crate::encode::{copy, splice, splice_objects};
+use crate::enrich::Enrichment;
 use crate::framing::{OversizePart, RejectReason};
 use crate::metrics::{Counts, Enriched};
 
@@ -86,9 +86,39 @@ impl Output {
         self.counts.clear();
         self.oversize = None;
     }
+
+    /// About how much memory it holds.
+    pub(super) fn held_bytes(&self) -> usize {
+        let rejects = self.rejects.len() * size_of::<PendingReject>();
+        let places = self.places.len() * size_of::<Place>();
+        self.lines.len() + self.raw.len() + rejects + places
+    }
 }
 
-/// Puts the records of one batch into its [`Output`].
+/// What the events in one record gain.
+#[derive(Default)]
+pub(super) struct Held<'t> {
+    /// The `cloudhsm` objects, with commas between.
+    pub(super) objects: Vec<u8>,
+    /// What is counted of each.
+    pub(super) facts: Vec<Enriched>,
+    /// The only record inside.
+    pub(super) only_event: Option<&'t [u8]>,
+}
+
+/// What is counted of an event.
+pub(super) fn facts(enrichment: &Enrichment<'_>) -> Enriched {
+    Enriched {
+        operation: enrichment.call.label,
+        outcome: enrichment.outcome,
+        severity: enrichment.severity,
+        kind: enrichment.actor.kind,
+        credential: enrichment.actor.credential,
+        event_time_ms: enrichment.time_ms,
+    }
+}
+
+/// Puts the records of one batch, or of a text in one of them, into its [`Output`].
 pub(super) struct Lines<'a> {
     bytes: &'a [u8],
     /// Lines to pass on that stand in `bytes` as they are to be written, and are not copied yet.
@@ -149,15 +179,36 @@ impl<'a> Lines<'a> {
         let start = self.line(record, spans_lines);
         splice(enrichment, &mut self.output.lines);
         self.output.lines.push(b'\n');
-        let enriched = Enriched {
-            operation: operation::label_index(enrichment.call.operation),
-            outcome: enrichment.outcome,
-            severity: enrichment.severity,
-            kind: enrichment.actor.kind,
-            credential: enrichment.actor.credential,
-            event_time_ms: enrichment.time_ms,
+        let fate = Fate::Enriched(facts(enrichment), now_ms);
+        match arrival {
+            Some(arrival) => self.place(start, fate, arrival),
+            None => fate.count(&mut self.output.counts),
+        }
+    }
+
+    /// Puts a record with what the events in it gain, at the time `now_ms`. If there is only one,
+    /// the record is a repeat when that is, and as old.
+    pub(super) fn holding(
+        &mut self,
+        record: Range<usize>,
+        spans_lines: bool,
+        held: &Held<'_>,
+        now_ms: i64,
+    ) {
+        let arrival = held.only_event.zip(self.keys.as_mut());
+        let arrival = arrival.and_then(|(event, keys)| Arrival::of(event, keys));
+        let start = self.line(record, spans_lines);
+        if !held.facts.is_empty() {
+            splice_objects(&held.objects, held.facts.len() > 1, &mut self.output.lines);
+        }
+        self.output.lines.push(b'\n');
+        let (fate, others) = match held.facts.split_first() {
+            Some((first, others)) => (Fate::Enriched(*first, now_ms), others),
+            None => (Fate::Passed, &[][..]),
         };
-        let fate = Fate::Enriched(enriched, now_ms);
+        for event in others {
+            self.output.counts.event(*event, now_ms);
+        }
         match arrival {
             Some(arrival) => self.place(start, fate, arrival),
             None => fate.count(&mut self.output.counts),
@@ -172,7 +223,7 @@ impl<'a> Lines<'a> {
         }
     }
 
-    /// Puts a reject. `offset` is where the batch starts in its source.
+    /// Puts a reject. `offset` is where it starts in its source.
     pub(super) fn rejected(
         &mut self,
         range: Range<usize>,
@@ -183,12 +234,12 @@ impl<'a> Lines<'a> {
         self.copy_untouched();
         let output = &mut *self.output;
         output.counts.rejected(reason);
-        let raw = self.bytes.get(range.clone()).unwrap_or_default();
+        let raw = self.bytes.get(range).unwrap_or_default();
         output.raw.extend_from_slice(raw);
         output.rejects.push(PendingReject {
             after: output.lines.len(),
             record: output.read(),
-            offset: offset.saturating_add(range.start as u64),
+            offset,
             reason,
             detail,
             length: raw.len(),
@@ -205,6 +256,17 @@ impl<'a> Lines<'a> {
             offset,
             raw: self.bytes.to_vec(),
         });
+    }
+
+    /// The counts, for what is counted without being put.
+    pub(super) fn counts(&mut self) -> &mut Counts {
+        &mut self.output.counts
+    }
+
+    /// Where the records that are in one of these go, in its place, and what reads their keys.
+    pub(super) fn inside(&mut self) -> (Option<&mut KeyReader>, &mut Output) {
+        self.copy_untouched();
+        (self.keys.as_deref_mut(), self.output)
     }
 
     /// Has everything that was put in the output.

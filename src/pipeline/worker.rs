@@ -16,17 +16,21 @@
 //! steady state, rejects and policies aside, and with `Validate::Matching` a stack of at most 128
 //! bytes for a record behind unchecked ones; `tests/allocations.rs` counts.
 
+mod opened;
+
 use std::ops::Range;
 
 use super::Limits;
+use super::opener::{Opener, check_around};
 use super::output::{Lines, Output};
-use crate::config::Validate;
+use crate::config::{Envelope, Validate};
 use crate::decode::EventDecoder;
 use crate::decode::grammar::{self, Defect, LineBreaks};
 use crate::decode::key::KeyReader;
 use crate::decode::prefilter::Prefilter;
 use crate::encode::reject::Detail;
 use crate::enrich::enrich;
+use crate::envelope;
 use crate::event::Event;
 use crate::framing::{
     Batch, BatchContent, Damage, Frame, FrameKind, RejectReason, frame_line, frame_lines,
@@ -56,6 +60,19 @@ impl Worker {
     /// Fills `output`, whose buffers are reused, with what becomes of `batch`. `now_ms` is the time
     /// in milliseconds since 1970, for the delivery delay, which goes into the counts only.
     pub fn process(&mut self, batch: &Batch, now_ms: i64, output: &mut Output) {
+        self.process_in_parts(batch, now_ms, output, None);
+    }
+
+    /// The same, but when the output gets long, because records unfold to many times their length,
+    /// `spill` takes what there is so far, and may leave other buffers. What is in `output` at the
+    /// end comes after that.
+    pub fn process_in_parts(
+        &mut self,
+        batch: &Batch,
+        now_ms: i64,
+        output: &mut Output,
+        spill: Option<&dyn Fn(&mut Output)>,
+    ) {
         output.clear();
         let bytes = &batch.bytes[..];
         let mut run = Run {
@@ -64,6 +81,8 @@ impl Worker {
             bytes,
             text: grammar::utf8(bytes),
             offset: batch.offset,
+            opener: Some(Opener::new(self.limits.max_record_bytes)),
+            spill,
             now_ms,
             prefilter: Prefilter::new(bytes),
             lines: Lines::of(bytes, self.limits.select, self.keys.as_mut(), output),
@@ -98,7 +117,10 @@ enum Flow {
     Stop,
 }
 
-/// One batch under way.
+/// Why a record is rejected.
+type Rejected = (RejectReason, Detail);
+
+/// One batch, or a text in one of its records, under way.
 struct Run<'a> {
     limits: Limits,
     decoder: &'a mut EventDecoder,
@@ -106,6 +128,11 @@ struct Run<'a> {
     /// `bytes`, when they are all UTF-8.
     text: Option<&'a str>,
     offset: u64,
+    /// Nothing for the bytes of a record that was opened: all of them stand at `offset`, and what
+    /// is in them is not opened again.
+    opener: Option<Opener>,
+    /// Takes the output so far.
+    spill: Option<&'a dyn Fn(&mut Output)>,
     now_ms: i64,
     prefilter: Prefilter<'a>,
     lines: Lines<'a>,
@@ -147,22 +174,25 @@ impl<'a> Run<'a> {
         let limit = self.limits.max_record_bytes;
         let is_line = |len| len <= limit && matches!(line.get(len), Some(b'\n' | b'\r') | None);
         let is_event = starts_like_event(line);
-        if is_event && self.prefilter.hits_line(start, NEAR) {
+        if is_event && self.prefilter.names_line(start, NEAR) {
             return self.take_decoded(start, text, false, is_line);
         }
-        let len = if is_event {
-            grammar::object_len(text, LineBreaks::End)?
+        let walked = if is_event {
+            grammar::walk_object(text, LineBreaks::End)?
         } else {
-            grammar::object_len_without(may_name_records, text)?
+            let declined = |name: &str| may_name_records(name) || envelope::may_name(name);
+            grammar::walk_object_without(declined, text)?
         };
-        if !is_line(len) {
+        if !is_line(walked.len) {
             return None;
         }
-        if self.prefilter.may_match(start..start + len) {
+        let record = start..start + walked.len;
+        let escapes = walked.has_unicode_escapes;
+        if self.prefilter.may_match_walked(record.clone(), escapes) {
             return self.take_decoded(start, text, false, is_line);
         }
-        self.lines.other(start..start + len, false);
-        Some(start + len)
+        self.lines.other(record.clone(), false);
+        Some(record.end)
     }
 
     fn take_frames(&mut self, frames: &[Frame]) -> Flow {
@@ -173,25 +203,51 @@ impl<'a> Run<'a> {
                     Err((RejectReason::Oversize, Detail::TooLong))
                 }
                 FrameKind::Object { spans_lines } => self.take_object(range.clone(), spans_lines),
+                FrameKind::NoObject | FrameKind::Row => self.take_other(range.clone(), frame.kind),
                 kind => Err(self.verdict(kind, range.clone())),
             };
-            if let Err((reason, detail)) = taken {
-                self.lines.rejected(range, self.offset, reason, detail);
-                if self.limits.stop_at_reject {
-                    return Flow::Stop;
+            match taken {
+                Ok(Flow::GoOn) => {}
+                Ok(Flow::Stop) => return Flow::Stop,
+                Err(rejected) => {
+                    if self.reject(range, rejected) == Flow::Stop {
+                        return Flow::Stop;
+                    }
                 }
             }
         }
         Flow::GoOn
     }
 
+    fn reject(&mut self, range: Range<usize>, (reason, detail): Rejected) -> Flow {
+        let offset = self.offset_of(range.start);
+        self.lines.rejected(range, offset, reason, detail);
+        if self.limits.stop_at_reject {
+            Flow::Stop
+        } else {
+            Flow::GoOn
+        }
+    }
+
+    /// Where in the source the byte at `start` stands.
+    fn offset_of(&self, start: usize) -> u64 {
+        match self.opener {
+            Some(_) => self.offset.saturating_add(start as u64),
+            None => self.offset,
+        }
+    }
+
     /// Takes an object whose brackets balance.
-    fn take_object(
-        &mut self,
-        range: Range<usize>,
-        spans_lines: bool,
-    ) -> Result<(), (RejectReason, Detail)> {
+    fn take_object(&mut self, range: Range<usize>, spans_lines: bool) -> Result<Flow, Rejected> {
         let frame = self.bytes.get(range.clone()).unwrap_or_default();
+        if let Some(opened) = self.opened(frame) {
+            let check = match self.limits.envelope {
+                Envelope::Unwrap => check_around,
+                Envelope::Keep => grammar::check,
+            };
+            check(frame).map_err(|defect| of_defect(defect, frame))?;
+            return self.take_opened(range, spans_lines, opened);
+        }
         let is_frame = |len| len == frame.len();
         let defect = |frame| match grammar::check(frame) {
             Err(defect) => of_defect(defect, frame),
@@ -202,19 +258,19 @@ impl<'a> Run<'a> {
             let text = self.text_at(range.start, frame);
             let taken =
                 text.and_then(|text| self.take_decoded(range.start, text, spans_lines, is_frame));
-            return taken.map(|_| ()).ok_or_else(|| defect(frame));
+            return taken.map(|_| Flow::GoOn).ok_or_else(|| defect(frame));
         }
         if self.limits.validate == Validate::All || spans_lines {
             let text = self.text_at(range.start, frame);
-            let len = text.and_then(|text| grammar::object_len(text, line_breaks(spans_lines)));
-            if !len.is_some_and(is_frame) {
+            let walked = text.and_then(|text| grammar::walk_object(text, line_breaks(spans_lines)));
+            if !walked.is_some_and(|walked| is_frame(walked.len)) {
                 grammar::check(frame).map_err(|defect| of_defect(defect, frame))?;
             }
         } else if grammar::is_too_deep(frame) {
             return Err(of_defect(Defect::TooDeep, frame));
         }
         self.lines.other(range, spans_lines);
-        Ok(())
+        Ok(Flow::GoOn)
     }
 
     /// Decodes the record at `start`, which `text` begins with, and takes it, if its length is as
@@ -256,7 +312,7 @@ impl<'a> Run<'a> {
     }
 
     /// Why a frame that is no balanced object is rejected: the first reason that fits.
-    fn verdict(&self, kind: FrameKind, range: Range<usize>) -> (RejectReason, Detail) {
+    fn verdict(&self, kind: FrameKind, range: Range<usize>) -> Rejected {
         let raw = self.bytes.get(range).unwrap_or_default();
         let damage = match kind {
             FrameKind::Truncated if raw.is_empty() => {
@@ -264,7 +320,7 @@ impl<'a> Run<'a> {
             }
             FrameKind::Truncated => return (RejectReason::Truncated, Detail::EndsInRecord),
             FrameKind::Damaged(damage) => Some(damage),
-            FrameKind::NoObject | FrameKind::Object { .. } => None,
+            FrameKind::NoObject | FrameKind::Row | FrameKind::Object { .. } => None,
         };
         match (grammar::check(raw), damage) {
             (Ok(()) | Err(Defect::Malformed | Defect::NotAnObject), Some(damage)) => {
@@ -288,7 +344,7 @@ const fn line_breaks(spans_lines: bool) -> LineBreaks {
     }
 }
 
-fn of_defect(defect: Defect, raw: &[u8]) -> (RejectReason, Detail) {
+fn of_defect(defect: Defect, raw: &[u8]) -> Rejected {
     match defect {
         Defect::NotUtf8 | Defect::Malformed if looks_like_utf16(raw) => (
             if defect == Defect::NotUtf8 {

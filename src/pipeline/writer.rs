@@ -213,12 +213,17 @@ impl<'a> Writer<'a> {
         reason = "the channels close when the writer ends"
     )]
     pub(super) fn write_all(mut self, workers: Vec<FromWorker>) -> Result<Written, Error> {
-        'input: for (outputs, used) in workers.iter().cycle() {
+        let mut in_turn = workers.iter().cycle();
+        let mut worker = in_turn.next();
+        let mut is_marked = false;
+        'input: while let Some((outputs, used)) = worker {
             // Bundles are dealt out in turn, so when this worker has no more, no worker has.
-            let Ok(bundle) = outputs.recv() else { break };
+            let Ok(finished) = outputs.recv() else { break };
+            if finished.last {
+                worker = in_turn.next();
+            }
             lock(self.outputs).keep_names()?;
-            let mut is_marked = false;
-            for done in bundle {
+            for done in finished.done {
                 self.enter(done.lane);
                 if done.first {
                     self.records = done.mark.map_or(0, |mark| mark.records);
@@ -241,15 +246,17 @@ impl<'a> Writer<'a> {
                 {
                     break 'input;
                 }
-                if let Some(mark) = done.mark {
+                if let Some(mark) = done.mark.filter(|_| done.last) {
                     self.mark(mark);
                     is_marked = true;
                 }
                 // A worker that has ended needs no buffers.
                 let (Ok(()) | Err(SendError(_))) = used.send(output);
             }
-            if is_marked && self.is_at_line_end() {
+            // Not after a part: what follows it belongs to the same position.
+            if finished.last && is_marked && self.is_at_line_end() {
                 lock(self.outputs).keep()?;
+                is_marked = false;
             }
         }
         self.write_held()?;
@@ -438,7 +445,8 @@ impl<'a> Writer<'a> {
             length: pending.length as u64,
         };
         let line = &mut self.merged;
-        if pending.reason != RejectReason::Oversize {
+        // An oversize one may be short: then it holds too much.
+        if pending.reason != RejectReason::Oversize || pending.detail == Detail::HoldsTooMuch {
             reject::whole(&reject, raw, line);
         } else if in_full {
             let mut streamed = Streamed::begin(&reject, line);

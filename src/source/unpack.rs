@@ -20,6 +20,9 @@ use super::bzip2::{self, Bunzip2};
 use super::gzip::{self, Gunzip};
 use super::zstd::{self, Unzstd};
 
+/// The buffer of [`gunzip`].
+const ROOM: usize = 32 * 1024;
+
 /// How bytes are compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Packing {
@@ -138,6 +141,44 @@ pub(super) struct Step {
     pub(super) written: usize,
     /// Comes after what was written.
     pub(super) damage: Option<Damage>,
+}
+
+/// Why a piece of compressed data cannot be had whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum GunzipError {
+    /// It is damaged.
+    #[error(transparent)]
+    Damaged(#[from] Damage),
+    /// It decompresses to more than may be held.
+    #[error("it decompresses to more than the limit")]
+    TooLong,
+}
+
+/// Decompresses gzip that is all at hand, to at most `limit` bytes. No more than that is held, and
+/// a buffer's length.
+///
+/// # Errors
+///
+/// [`GunzipError`]; then nothing of it is given.
+pub fn gunzip(mut data: &[u8], limit: usize) -> Result<Vec<u8>, GunzipError> {
+    let mut unpacker = Unpacker::new(Packing::Gzip);
+    let mut text = Vec::new();
+    let mut room = vec![0; ROOM];
+    loop {
+        let step = unpacker.push(data, &mut room);
+        data = data.get(step.consumed..).unwrap_or_default();
+        text.extend_from_slice(room.get(..step.written).unwrap_or_default());
+        if text.len() > limit {
+            return Err(GunzipError::TooLong);
+        }
+        if let Some(damage) = step.damage {
+            return Err(damage.into());
+        }
+        if data.is_empty() && !unpacker.holds_output() {
+            unpacker.finish()?;
+            return Ok(text);
+        }
+    }
 }
 
 /// A decompressor at some byte of a compressed stream.
@@ -383,6 +424,26 @@ mod tests {
         (0..count)
             .flat_map(|n| format!("{{\"n\":{}}}\n", n.wrapping_mul(2_654_435_761)).into_bytes())
             .collect()
+    }
+
+    #[test]
+    fn gzip_at_hand_comes_out_whole_or_not_at_all() {
+        let data = lines(20_000);
+        let packed = member_at(Compression::default(), &data);
+        let twice = packed.repeat(2);
+        let cut = &packed[..packed.len() - 9];
+        for (raw, limit, expected) in [
+            (&packed[..], data.len(), Ok(data.clone())),
+            (&packed, data.len() - 1, Err(GunzipError::TooLong)),
+            (&twice, usize::MAX, Ok(data.repeat(2))),
+            (cut, usize::MAX, Err(Damage::Truncated.into())),
+            (b"", usize::MAX, Err(Damage::Truncated.into())),
+            (b"\x1f\x8b{}", usize::MAX, Err(Damage::Data.into())),
+        ] {
+            assert!(gunzip(raw, limit) == expected, "{} bytes", raw.len());
+        }
+        let bomb = member_at(Compression::best(), &vec![b' '; 64 << 20]);
+        assert_eq!(gunzip(&bomb, 1 << 20), Err(GunzipError::TooLong));
     }
 
     #[test]

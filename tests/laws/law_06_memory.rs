@@ -3,6 +3,7 @@
 #![cfg(target_os = "linux")]
 
 use std::fs;
+use std::io::Write as _;
 use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,6 +11,11 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use crate::binary::{Running, hsmtrail, write};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+
 use crate::input::{gzip, other};
 
 const MB: usize = 1 << 20;
@@ -119,6 +125,61 @@ fn what_is_no_record_is_not_held() {
         0,
     );
     check(&[], ["{\"a\":\n", " ", "1}"], 1);
+}
+
+/// The results of the AWS commands, on one line.
+#[test]
+fn arrays_of_other_names_are_streamed() {
+    let event = format!(
+        "{:?}",
+        other(1).replace('{', &format!("{{\"pad\":\"{}\",", "x".repeat(1000)))
+    );
+    for [start, unit, end] in [
+        [
+            "{\"Events\":[",
+            &format!("{{\"CloudTrailEvent\":{event}}},"),
+            "{}]}",
+        ],
+        [
+            "{\"QueryResultRows\":[",
+            &format!("[{{\"eventJson\":{event}}}],"),
+            "[]]}",
+        ],
+        ["[", &format!("{event},"), "{}]"],
+        [
+            "{\"events\":[{\"message\":\"text\"},",
+            &format!("{{\"message\":{event}}},"),
+            "{}]}",
+        ],
+    ] {
+        check(&[], [start, unit, end], 0);
+    }
+}
+
+/// Gzip inside records makes much of little: what comes of it is handed on in parts.
+#[test]
+fn what_unfolds_from_records_is_not_held() {
+    let pad = format!("{{\"pad\":\"{}\",", "x".repeat(2_000));
+    let messages = format!("{{\"message\":{:?}}},", other(1).replace('{', &pad)).repeat(200);
+    let text = format!("{{\"messageType\":\"DATA_MESSAGE\",\"logEvents\":[{messages}{{}}]}}");
+    let mut packed = GzEncoder::new(Vec::new(), Compression::best());
+    packed.write_all(text.as_bytes()).unwrap();
+    let packed = STANDARD.encode(packed.finish().unwrap());
+    let line = format!("{{\"awslogs\":{{\"data\":\"{packed}\"}}}}\n");
+    // One batch, whose lines come out as more than may be held.
+    let count = BOUND * 5 / 4 / text.len();
+    assert!(
+        count * line.len() < 256 * 1024,
+        "{} bytes a line",
+        line.len()
+    );
+    let mut running = Running::start(hsmtrail(WORKERS));
+    running.write(line.repeat(count));
+    running.write("{\"last\":0}\n");
+    running.wait_for_out(|out| out.ends_with(b"{\"last\":0}\n"));
+    let peak = peak(&running);
+    assert_eq!(running.finish().code, Some(0));
+    assert!(peak < BOUND, "{} MiB", peak / MB);
 }
 
 /// The worst in bytes out for bytes in: each value of one byte is a reject.

@@ -60,6 +60,10 @@ fn what_repeats_takes_linear_time() {
         "{\"Records\":[",
         "{\"Records\":[]}",
         "{\"Records\":[\n",
+        "{\"events\":[{",
+        "{\"events\":[{\"message\":\"{}\"},",
+        "{\"message\":",
+        "{\"message\":\"{",
         "{\"cloudhsm",
         "\\u",
         "{\n\"a\":{\n",
@@ -76,6 +80,40 @@ fn what_repeats_takes_linear_time() {
             check(
                 &["--max-record-bytes", "1GiB", "--on-reject", "drop"],
                 &format!("{start}{run}"),
+            );
+        }
+    }
+}
+
+/// Long runs inside a record that may hold others, in an element that may be the first of them.
+#[test]
+fn what_is_long_in_an_envelope_takes_linear_time() {
+    let times = |unit: &str| unit.repeat(LENGTH / unit.len());
+    for inside in [
+        format!("\"message\":\"{}\"", times("{\\\"message\\\":")),
+        format!("\"message\":\"{}\"", times("{}")),
+        format!("\"message\":\"{{\\\"eventVersion\\\":1}}{}\"", times("1,")),
+        format!("\"message\":\"[{}\"", times("\\\"{\\\",")),
+        format!("{}\"a\":1", times("\"message\":\"{}\",")),
+        format!("{}\"a\":1", times("\"detail\":{\"eventVersion\":1},")),
+        format!("\"detail\":{}", times("{\"detail\":")),
+        format!("\"event\":{{{}\"a\":1}}", times("\"original\":\"{}\",")),
+        format!("\"awslogs\":{{\"data\":\"{}\"}}", times("H4sI")),
+        format!("\"events\":[{}1]", times("{\"message\":\"{}\"},")),
+        format!("\"events\":[{}1]", times("{\"eventVersion\":1},")),
+        format!(
+            "\"QueryResultRows\":[{}1]",
+            times("[{\"eventJson\":\"{}\"}],")
+        ),
+    ] {
+        for input in [
+            format!("{{{inside}}}"),
+            format!("{{\"events\":[{{{inside}}}]}}"),
+            format!("{{\n{inside}\n}}"),
+        ] {
+            check(
+                &["--max-record-bytes", "8MiB", "--on-reject", "drop"],
+                &input,
             );
         }
     }

@@ -867,6 +867,9 @@ def enrich(event):
     """The text of the `cloudhsm` object for a decoded record, or None when it passes unchanged."""
     if not isinstance(event, dict) or "cloudhsm" in event:  # F1
         return None
+    insight = event.get("insightDetails")
+    if text(event, "eventSource") is None and isinstance(insight, dict):
+        event = {**event, **{name: insight.get(name) for name in ("eventSource", "eventName", "errorCode")}}
     if text(event, "eventSource") not in EVENT_SOURCES:
         return None
     name = text(event, "eventName")

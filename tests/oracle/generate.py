@@ -499,6 +499,11 @@ def hard_event(rng):
         tlsDetails=maybe(rng, 0.6, obj(tlsVersion="TLSv1.2", clientProvidedHostHeader=rng.choice(("cloudhsmv2.us-east-1.amazonaws.com", "cloudhsm.us-east-1.amazonaws.com", "cloudhsm", "cloudhsmv2",
                                                                                                   "CloudHSM.us-east-1.amazonaws.com", "", 5, "cloudhsmv2.", "cloudhsm.")))),
         sessionCredentialFromConsole=maybe(rng, 0.12, mixed_case_bool(rng)))
+    if rng.random() < 0.05:
+        event.append(("insightDetails", rng.choice((None, Pairs(), obj(state="Start", eventSource=texts(rng, "cloudhsm.amazonaws.com", "kms.amazonaws.com"), eventName=rng.choice(NAMES),
+                                                                      errorCode=maybe(rng, 0.4, rng.choice(ERROR_CODES)))))))
+        if rng.random() < 0.7:
+            event = Pairs(pair for pair in event if pair[0] != "eventSource")
     if rng.random() < 0.04:
         event.append(("cloudhsm", rng.choice((None, Pairs(), 1, "x", obj(version=1)))))
     return event
@@ -544,7 +549,7 @@ def other_record(rng):
     """A valid record that is no CloudHSM event and perhaps no event at all."""
     return rng.choice((
         Pairs(), obj(a=1), obj(eventVersion="1.08", eventSource="s3.amazonaws.com", eventName="GetObject"), obj(message="cloudhsm.amazonaws.com"),
-        obj(detail=obj(eventSource="cloudhsm.amazonaws.com", eventName="DeleteHsm")), obj(Records=Pairs()), obj(x=odd_value(rng)), obj(eventSource="x", Records=[]),
+        obj(detail=obj(source="cloudhsm.amazonaws.com", eventName="DeleteHsm")), obj(Records=Pairs()), obj(x=odd_value(rng)), obj(eventSource="x", Records=[]),
         obj(cloudhsm=obj(version=1), eventSource="cloudhsm.amazonaws.com"), obj(eventVersion="1", Records=[Pairs()])))
 
 
