@@ -1,13 +1,14 @@
-//! Runs the stages on threads: one reader, some workers, one writer.
+//! Runs the stages on threads: readers, workers, one writer.
 //!
 //! In → out: a [`Config`], the shared [`Metrics`] and a stop signal; a [`Summary`] at the end.
 //!
 //! ```text
-//! reader ── batches, in turn ──▶ worker 0 … n ── outputs ──▶ writer, which asks them in turn
+//! readers ── batches, in turn ──▶ worker 0 … n ── outputs ──▶ writer, which asks them in turn
 //! ```
 //!
-//! Invariants: **Output order is input order**: the reader deals batches out in turn and the
-//! writer collects in the same turn. **Memory is bounded**: each channel holds `IN_FLIGHT`
+//! Invariants: **Output order is input order**: batches are dealt out in turn and the writer
+//! collects in the same turn. Of inputs that are followed, and of connections, that is the order in
+//! which they came. **Memory is bounded**: each channel holds `IN_FLIGHT`
 //! batches, and a full channel makes its sender wait, back to the source. **A complete record is
 //! passed on at the latest when the input has paused for the flush interval**, unless the user wants
 //! events in order of time. On a stop, what was read is written, and the unfinished record is left out.
