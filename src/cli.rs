@@ -25,6 +25,7 @@ use crate::config::value::{self, Kind, Unaccepted};
 use crate::config::{
     DedupWindow, Envelope, InputForm, LogFormat, LogLevel, OnReject, Select, Validate,
 };
+use crate::source::Address;
 
 /// Everything that can stand on the command line.
 #[derive(Debug, Default, Clone, PartialEq, Eq, Parser)]
@@ -105,6 +106,26 @@ pub struct Options {
         help_heading = "Input"
     )]
     pub state: Option<PathBuf>,
+
+    /// Read what clients send to this socket, as unix:PATH or tcp:ADDR:PORT [default: off]
+    ///
+    /// A port alone is on the loopback interface. A Unix socket is open to its owner only. Each
+    /// connection is a source of its own. There are no FILEs beside it.
+    #[arg(long, value_name = "SOCKET", value_parser = by(value::SOCKET), help_heading = "Input")]
+    pub listen: Option<Address>,
+
+    /// Read so many connections at once; others wait [default: 128]
+    #[arg(long, value_name = "N", value_parser = by(value::THREADS), help_heading = "Input")]
+    pub max_connections: Option<NonZeroUsize>,
+
+    /// End a connection that sends nothing for so long; 0 is never [default: 5m]
+    #[arg(
+        long,
+        value_name = "DURATION",
+        value_parser = by(value::INTERVAL),
+        help_heading = "Input"
+    )]
+    pub idle_timeout: Option<Duration>,
 
     /// How the input is laid out [default: auto]
     #[arg(long, value_enum, value_name = "FORM", help_heading = "Input")]

@@ -26,7 +26,7 @@ use std::time::Duration;
 use clap::ValueEnum;
 
 use crate::cli::{Args, Options};
-use crate::source::MAX_INFLATE_RATIO;
+use crate::source::{Address, MAX_INFLATE_RATIO};
 
 /// What one run of the filter shall do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +37,10 @@ pub struct Config {
     pub follow: bool,
     /// Where it is kept how far they were read; only with `follow`.
     pub state: Option<PathBuf>,
+    /// How many connections are read at once; at most 1024.
+    pub max_connections: NonZeroUsize,
+    /// A connection that sends nothing for so long is ended; zero is never.
+    pub idle_timeout: Duration,
     /// Where records go; nothing means stdout.
     pub output: Option<PathBuf>,
     /// Which records go there.
@@ -84,6 +88,8 @@ pub struct Config {
 pub enum Input {
     /// The process's standard input.
     Stdin,
+    /// Those who connect there; the only input then.
+    Listen(Address),
     /// The file of this path, the files in that directory, or those that fit it as a pattern.
     File(PathBuf),
 }
@@ -246,8 +252,11 @@ pub enum ConfigError {
          (on the command line, in the environment or in the config file)"
     )]
     RejectsDropped,
-    /// stdin cannot be opened again.
-    #[error("--follow needs FILEs, each a path and not -")]
+    /// Listening has no end, so that no FILE would come after it.
+    #[error("--listen takes no FILEs beside it")]
+    ListenAndRead,
+    /// stdin cannot be opened again, nor can connections.
+    #[error("--follow needs FILEs, each a path and not -, and no --listen")]
     FollowedStdin,
     /// A position is that of a file that is followed.
     #[error("--state needs --follow")]
@@ -275,6 +284,8 @@ impl Default for Config {
             inputs: vec![Input::Stdin],
             follow: false,
             state: None,
+            max_connections: const { NonZeroUsize::MIN.saturating_add(127) },
+            idle_timeout: Duration::from_mins(5),
             output: None,
             select: Select::default(),
             validate: Validate::default(),
@@ -333,13 +344,18 @@ impl Config {
     fn with_defaults(files: Vec<PathBuf>, options: Options) -> Self {
         let default = Self::default();
         Self {
-            inputs: if files.is_empty() {
-                default.inputs
-            } else {
-                files.into_iter().map(Input::from).collect()
+            inputs: match options.listen {
+                None if files.is_empty() => default.inputs,
+                listen => listen
+                    .map(Input::Listen)
+                    .into_iter()
+                    .chain(files.into_iter().map(Input::from))
+                    .collect(),
             },
             follow: options.follow.unwrap_or(default.follow),
             state: options.state,
+            max_connections: options.max_connections.unwrap_or(default.max_connections),
+            idle_timeout: options.idle_timeout.unwrap_or(default.idle_timeout),
             output: options.output.filter(|path| value::is_real(path)),
             select: options.select.unwrap_or(default.select),
             validate: options.validate.unwrap_or(default.validate),
@@ -370,7 +386,10 @@ impl Config {
         if self.rejects.is_some() && self.on_reject == OnReject::Drop {
             return Err(ConfigError::RejectsDropped);
         }
-        if self.follow && self.inputs.contains(&Input::Stdin) {
+        if self.inputs.len() > 1 && matches!(self.inputs.first(), Some(Input::Listen(_))) {
+            return Err(ConfigError::ListenAndRead);
+        }
+        if self.follow && self.inputs.iter().any(|input| input.path().is_none()) {
             return Err(ConfigError::FollowedStdin);
         }
         if self.state.is_some() && !self.follow {
@@ -408,7 +427,7 @@ impl Input {
     /// The path, be it of a file, a directory or a pattern; nothing for stdin.
     pub fn path(&self) -> Option<&Path> {
         match self {
-            Self::Stdin => None,
+            Self::Stdin | Self::Listen(_) => None,
             Self::File(path) => Some(path),
         }
     }

@@ -13,7 +13,7 @@
 //!
 //! The way of the bytes:
 //!
-//! - [`source`]: where they come from, stdin and files, found and decompressed.
+//! - [`source`]: where they come from: stdin, files and sockets; found, followed, decompressed.
 //! - [`envelope`]: what events travel in: which members of a record hold the text of others.
 //! - [`framing`]: cuts them into batches of records by the input grammar.
 //! - [`decode`]: checks that a record is JSON, and reads those that may be CloudHSM's.

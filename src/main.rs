@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use hsmtrail::cli::{self, Args, Command};
-use hsmtrail::config::Config;
+use hsmtrail::config::{Config, Input};
 use hsmtrail::metrics::RecordOutcome;
 use hsmtrail::sink::SinkError;
 use hsmtrail::supervisor::{self, Ended, Error, StopCause};
@@ -34,15 +34,19 @@ fn main() -> ExitCode {
     if let Some(command) = &args.command {
         return print(command);
     }
-    if args.files.is_empty() && io::stdin().is_terminal() {
-        return complain(&cli::usage(), USAGE);
-    }
-    if args.files.is_empty() && source::stdin_is_null() {
-        return complain(NOTHING_TO_READ, USAGE);
-    }
+    let no_files = args.files.is_empty();
     match Config::resolve(args, std::env::vars_os(), |path| {
         std::fs::read_to_string(path)
     }) {
+        Ok(config) if no_files && config.inputs == [Input::Stdin] => {
+            if io::stdin().is_terminal() {
+                complain(&cli::usage(), USAGE)
+            } else if source::stdin_is_null() {
+                complain(NOTHING_TO_READ, USAGE)
+            } else {
+                filter(&config)
+            }
+        }
         Ok(config) => filter(&config),
         Err(error) => complain(&format!("hsmtrail: {error}\n"), USAGE),
     }

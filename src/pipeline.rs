@@ -1,13 +1,14 @@
-//! Runs the stages on threads: one reader, some workers, one writer.
+//! Runs the stages on threads: readers, workers, one writer.
 //!
 //! In → out: a [`Config`], the shared [`Metrics`] and a stop signal; a [`Summary`] at the end.
 //!
 //! ```text
-//! reader ── batches, in turn ──▶ worker 0 … n ── outputs ──▶ writer, which asks them in turn
+//! readers ── batches, in turn ──▶ worker 0 … n ── outputs ──▶ writer, which asks them in turn
 //! ```
 //!
-//! Invariants: **Output order is input order**: the reader deals batches out in turn and the
-//! writer collects in the same turn. **Memory is bounded**: each channel holds `IN_FLIGHT`
+//! Invariants: **Output order is input order**: batches are dealt out in turn and the writer
+//! collects in the same turn. Of inputs that are followed, and of connections, that is the order in
+//! which they came. **Memory is bounded**: each channel holds `IN_FLIGHT`
 //! batches, and a full channel makes its sender wait, back to the source. **A complete record is
 //! passed on at the latest when the input has paused for the flush interval**, unless the user wants
 //! events in order of time. On a stop, what was read is written, and the unfinished record is left out.
@@ -21,6 +22,7 @@
 
 pub mod arranger;
 mod follow;
+mod listen;
 mod opener;
 pub mod output;
 mod reader;
@@ -41,8 +43,9 @@ use crate::config::{Config, DedupWindow, Envelope, Input, OnReject, Select, Vali
 use crate::framing::{Batch, InputForm};
 use crate::metrics::Metrics;
 use crate::sink::SinkError;
-use crate::source::{Place, SourceError, StopSignal, StopTrigger};
+use crate::source::{ListenError, Listener, Place, SourceError, StopSignal, StopTrigger};
 use crate::state::{Position, StateError};
+use listen::Bounds;
 use output::Output;
 use reader::{Dealer, ReadTotals, Reading};
 use worker::Worker;
@@ -75,6 +78,9 @@ pub enum Error {
     /// An output cannot be written.
     #[error(transparent)]
     Sink(#[from] SinkError),
+    /// Nobody can be listened to.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
     /// How far the input is done with cannot be kept.
     #[error(transparent)]
     State(#[from] StateError),
@@ -100,13 +106,6 @@ struct Job {
     work: Result<Batch, SourceError>,
 }
 
-/// What became of a [`Bundle`], or of a part of it.
-struct Finished {
-    done: Vec<Done>,
-    /// No more of this bundle follows.
-    last: bool,
-}
-
 /// How far a followed source is done with, once what came before was written.
 #[derive(Debug, Clone, Copy)]
 struct Mark {
@@ -118,6 +117,13 @@ struct Mark {
     records: u64,
     /// So many frames behind that byte are done with too.
     done: u64,
+}
+
+/// What became of a [`Bundle`], or of a part of it.
+struct Finished {
+    done: Vec<Done>,
+    /// No more of this bundle follows.
+    last: bool,
 }
 
 /// What became of a [`Job`], or of a part of it.
@@ -156,6 +162,10 @@ pub fn run(
         (outputs.ids(), outputs.positions(config))
     };
     let reading = Reading::new(config, ids, signal.clone(), metrics, progress);
+    let listener = match config.inputs.as_slice() {
+        [Input::Listen(address)] => Some(Listener::bind(address, signal.clone())?),
+        _ => None,
+    };
     scope(|scope| {
         let mut to_workers = Vec::new();
         let mut from_workers = Vec::new();
@@ -166,7 +176,12 @@ pub fn run(
             from_workers.push(done);
             working.push(thread);
         }
-        let readers = start_readers(scope, config, &reading, to_workers, positions)?;
+        let readers = match &listener {
+            Some(listener) => vec![start_listening(
+                scope, config, &reading, to_workers, listener,
+            )?],
+            None => start_readers(scope, config, &reading, to_workers, positions)?,
+        };
         let written = Writer::new(config, outputs, metrics).write_all(from_workers);
         // The reader may wait for input that nobody will write any more.
         trigger.stop();
@@ -213,6 +228,28 @@ fn start_readers<'scope>(
         thread().spawn_scoped(scope, move || reading.follow(input, position, dealer))
     });
     readers.collect::<Result<_, _>>().map_err(Error::Thread)
+}
+
+/// Starts the thread that takes connections; each is read on one of its own.
+fn start_listening<'scope>(
+    scope: &'scope Scope<'scope, '_>,
+    config: &Config,
+    reading: &'scope Reading<'_>,
+    workers: Vec<SyncSender<Bundle>>,
+    listener: &'scope Listener,
+) -> Result<Reader<'scope>, Error> {
+    let bounds = Bounds {
+        connections: config.max_connections.get(),
+        idle: config.idle_timeout,
+    };
+    tracing::info!("listening on {}", listener.address());
+    let dealer = Arc::new(Mutex::new(Dealer::new(workers)));
+    Builder::new()
+        .name("listener".to_owned())
+        .spawn_scoped(scope, move || {
+            reading.listen(scope, listener, bounds, &dealer)
+        })
+        .map_err(Error::Thread)
 }
 
 /// One more than there are workers, so that one is ahead when all others wait for their turn. A
@@ -288,21 +325,28 @@ fn work_on(
     let mut output = used.unwrap_or_default();
     let ready = RefCell::new(Vec::with_capacity(bundle.len()));
     let waited = Cell::new(Duration::ZERO);
-    for job in bundle {
-        let first = Cell::new(job.first);
-        let put = |last, result| {
+    for Job {
+        source,
+        lane,
+        first,
+        mark,
+        work,
+    } in bundle
+    {
+        let first = Cell::new(first);
+        let put = |result, last| {
             ready.borrow_mut().push(Done {
-                source: Arc::clone(&job.source),
-                lane: job.lane,
+                source: Arc::clone(&source),
+                lane,
                 first: first.take(),
-                mark: job.mark,
+                mark,
                 last,
                 result,
             });
         };
         let spill = |output: &mut Output| {
             let fresh = reusable.try_recv().unwrap_or_default();
-            put(false, Ok(std::mem::replace(output, fresh)));
+            put(Ok(std::mem::replace(output, fresh)), false);
             let part = Finished {
                 done: ready.take(),
                 last: false,
@@ -312,11 +356,11 @@ fn work_on(
             let (Ok(()) | Err(SendError(_))) = done.send(part);
             waited.set(waited.get() + since.elapsed());
         };
-        let result = job.work.map(|batch| {
+        let result = work.map(|batch| {
             worker.process_in_parts(&batch, now_ms(), &mut output, Some(&spill));
             std::mem::take(&mut output)
         });
-        put(true, result);
+        put(result, true);
     }
     let finished = Finished {
         done: ready.into_inner(),

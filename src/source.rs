@@ -1,8 +1,9 @@
-//! Where bytes come from: stdin and files, decompressed when they are gzip, zstd or bzip2.
+//! Where bytes come from: stdin, files and sockets, decompressed when they are gzip, zstd or bzip2.
 //!
 //! **In → out:** an open file or pipe, and a [`StopSignal`] that ends every wait; out come plain
 //! bytes, appended to the caller's `BytesMut` by [`Source::read`], for framing. [`Paths`] says which
-//! files a word of the command line stands for.
+//! files a word of the command line stands for, [`Follower`] what comes after a file that is
+//! followed, and [`Listener`] takes connections.
 //!
 //! **Invariants.** **Once stopped, every read says [`Read::Stopped`] and takes nothing more.**
 //! **Bytes that can be decompressed are never held back while the raw input pauses, and are
@@ -28,6 +29,7 @@ mod bzip2;
 mod follow;
 mod gzip;
 mod input;
+mod listen;
 mod paths;
 mod stop;
 mod unpack;
@@ -47,6 +49,7 @@ use rustix::fs::{Mode, OFlags};
 use self::follow::Tail;
 pub use self::follow::{Followed, Follower, Head, Place};
 use self::input::Input;
+pub use self::listen::{Address, ListenError, Listener};
 pub use self::paths::{Found, Paths};
 pub use self::stop::{StopSignal, StopTrigger, stop_pair};
 pub use self::unpack::{Damage, GunzipError, Packing, gunzip};

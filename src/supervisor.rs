@@ -152,6 +152,7 @@ fn open_outputs(config: &Config, signal: &StopSignal) -> Result<Outputs, Error> 
     let id_of = |input: &Input| match input {
         Input::File(path) => FileId::of_path(path),
         Input::Stdin => Source::stdin(signal.clone()).ok()?.id(),
+        Input::Listen(_) => None,
     };
     let mut taken: Vec<FileId> = config.inputs.iter().filter_map(id_of).collect();
     let kept = match &config.state {

@@ -15,6 +15,7 @@ use hsmtrail::config::{
     Config, ConfigError, DedupWindow, Envelope, Input, InputForm, LogFormat, LogLevel, OnReject,
     Select, Validate,
 };
+use hsmtrail::source::Address;
 
 const DOCUMENTED: &str = include_str!("../config/hsmtrail.toml");
 
@@ -75,7 +76,10 @@ fn the_documented_file_shows_every_key_once_and_only_good_values() {
         .flat_map(|line| [line, "\n"])
         .collect();
     // Some of them need another one.
-    resolve(&["-c/h.toml", "--follow", "a"], &[], &uncommented).unwrap();
+    let (listening, following) = (&uncommented, uncommented.replace("\nlisten = ", "\n# = "));
+    let unkept = listening.replace("\nstate = ", "\n# = ");
+    resolve(&["-c/h.toml"], &[], &unkept).unwrap();
+    resolve(&["-c/h.toml", "--follow", "a"], &[], &following).unwrap();
     for key in KEYS {
         let lines = uncommented
             .lines()
@@ -102,10 +106,21 @@ fn every_option_is_a_key_and_every_key_an_option() {
 /// A key, a value that is not its default, as TOML and as text, and what it changes.
 type Sample = (&'static str, &'static str, &'static str, fn(&mut Config));
 
-const SAMPLES: [Sample; 22] = [
+const SAMPLES: [Sample; 25] = [
     ("follow", "true", "true", |config| config.follow = true),
     ("state", "'s'", "s", |config| {
         config.state = Some("s".into());
+    }),
+    ("listen", "'tcp:5170'", "tcp:127.0.0.1:5170", |config| {
+        config.inputs = vec![Input::Listen(Address::Tcp(
+            "127.0.0.1:5170".parse().unwrap(),
+        ))];
+    }),
+    ("max_connections", "7", "7", |config| {
+        config.max_connections = NonZeroUsize::new(7).unwrap();
+    }),
+    ("idle_timeout", "'1s'", "1s", |config| {
+        config.idle_timeout = Duration::from_secs(1);
     }),
     ("input", "'lines'", "lines", |config| {
         config.input = InputForm::Lines;
@@ -465,6 +480,9 @@ fn what_is_followed_and_kept_is_a_file_that_can_be() {
     for (words, told) in [
         (&["--follow"][..], "--follow needs FILEs"),
         (&["--follow", "a", "-"], "--follow needs FILEs"),
+        (&["--listen=tcp:1", "--follow"], "--follow needs FILEs"),
+        (&["--listen=tcp:1", "a"], "--listen takes no FILEs"),
+        (&["--listen=tcp:1", "-"], "--listen takes no FILEs"),
         (&["--state=s", "a"], "--state needs --follow"),
         (
             &["--follow", "--state=s", "--reorder=1s", "a"],

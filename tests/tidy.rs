@@ -69,7 +69,7 @@ const ROOMS: [(&str, &[&str]); 21] = [
     ("schema", &[]),
     ("explain", &["enrich", "event", "suggest"]),
     ("config", &["cli", "source", "suggest"]),
-    ("cli", &["config"]),
+    ("cli", &["config", "source"]),
     ("lib", &[]),
     (
         "main",

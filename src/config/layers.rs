@@ -21,9 +21,12 @@ use crate::cli::Options;
 use crate::suggest::nearest;
 
 /// The keys of the config file: every option but `config` itself.
-pub const KEYS: [&str; 22] = [
+pub const KEYS: [&str; 25] = [
     "follow",
     "state",
+    "listen",
+    "max_connections",
+    "idle_timeout",
     "input",
     "max_record_bytes",
     "max_inflate_ratio",
@@ -139,6 +142,9 @@ fn set(options: &mut Options, key: &str, spelling: &Spelling<'_>) -> Result<bool
     match key {
         "follow" => keep(&mut options.follow, &value::SWITCH, spelling),
         "state" => keep(&mut options.state, &value::STATE_FILE, spelling),
+        "listen" => keep(&mut options.listen, &value::SOCKET, spelling),
+        "max_connections" => keep(&mut options.max_connections, &value::THREADS, spelling),
+        "idle_timeout" => keep(&mut options.idle_timeout, &value::INTERVAL, spelling),
         "input" => keep(&mut options.input, &Kind::choice(), spelling),
         "max_record_bytes" => keep(&mut options.max_record_bytes, &value::RECORD_SIZE, spelling),
         "max_inflate_ratio" => keep(&mut options.max_inflate_ratio, &value::RATIO, spelling),

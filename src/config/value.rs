@@ -18,6 +18,8 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 
+use crate::source::Address;
+
 use super::DedupWindow;
 
 /// How the values of an option are written.
@@ -214,6 +216,18 @@ pub const LISTEN: Kind<SocketAddr> = Kind::new(
      and a port, such as 0.0.0.0:9798 or [::1]:9798",
     Form::Any,
     listen,
+);
+
+/// A socket to listen on.
+pub const SOCKET: Kind<Address> = Kind::new(
+    "a socket to listen on: unix:/path, or tcp: with a port (on the loopback interface) or an IP \
+     address and a port behind it, such as tcp:0.0.0.0:5170",
+    Form::Quoted,
+    |text| match text.split_once(':')? {
+        ("unix", file) => path(file).map(Address::Unix),
+        ("tcp", address) => listen(address).map(Address::Tcp),
+        _ => None,
+    },
 );
 
 /// Yes or no.
@@ -420,6 +434,25 @@ mod tests {
         ] {
             let expected = address.map(|text| text.parse().unwrap());
             assert_eq!(LISTEN.read(text).ok(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn sockets() {
+        for (text, address) in [
+            ("unix:/run/h.sock", Some("unix:/run/h.sock")),
+            ("unix:h:1", Some("unix:h:1")),
+            ("tcp:5170", Some("tcp:127.0.0.1:5170")),
+            ("tcp:127.0.0.1:5170", Some("tcp:127.0.0.1:5170")),
+            ("tcp:[::]:5170", Some("tcp:[::]:5170")),
+            ("unix:", None),
+            ("tcp:", None),
+            ("udp:5170", None),
+            ("5170", None),
+            ("", None),
+        ] {
+            let read = SOCKET.read(text).ok().map(|address| address.to_string());
+            assert_eq!(read.as_deref(), address, "{text}");
         }
     }
 

@@ -251,6 +251,8 @@ impl Iterator for Sources {
                 Some(Err(error)) => return Some(Next::Failed(error)),
                 None => match self.inputs.next()? {
                     Input::Stdin => return Some(Next::Stdin),
+                    // It is the only input, and read in another way.
+                    Input::Listen(_) => {}
                     Input::File(path) => self.paths = Some(Paths::new(&path, self.outputs.clone())),
                 },
             }
@@ -263,6 +265,8 @@ pub(super) struct Reader<'a> {
     common: &'a Reading<'a>,
     buffer: BytesMut,
     spare: Spare,
+    /// A source that sends nothing for so long is at its end; zero is never.
+    idle_timeout: Duration,
     /// Has cut a source that was truncated; what it left unfinished is in `buffer`.
     unfinished: Option<RecordDecoder>,
     pub(super) totals: ReadTotals,
@@ -287,8 +291,16 @@ impl<'a> Reader<'a> {
             common,
             buffer: BytesMut::new(),
             spare: Spare::default(),
+            idle_timeout: Duration::ZERO,
             unfinished: None,
             totals: ReadTotals::default(),
+        }
+    }
+
+    pub(super) fn with_idle_timeout(self, idle_timeout: Duration) -> Self {
+        Self {
+            idle_timeout,
+            ..self
         }
     }
 
@@ -359,16 +371,12 @@ impl<'a> Reader<'a> {
             RecordDecoder::new(start.form, common.max_record_bytes).from_byte(start.offset);
         self.buffer.clear();
         self.make_room(LEAST_ROOM);
-        let mut blocked = Duration::ZERO;
-        let mut raw_bytes = 0;
+        let mut told = Told::default();
         loop {
-            let read = source.read(&mut self.buffer, target.unsent.wait(common.flush_interval));
-            common
-                .metrics
-                .input_blocked(source.blocked().saturating_sub(blocked));
-            blocked = source.blocked();
-            (common.progress)(source.raw_bytes() - raw_bytes);
-            raw_bytes = source.raw_bytes();
+            let idle_timeout = Some(self.idle_timeout).filter(|time| !time.is_zero());
+            let unsent = target.unsent.wait(common.flush_interval);
+            let read = source.read(&mut self.buffer, unsent.or(idle_timeout));
+            told.tell(source, common);
             target.identify(source);
             let flow = match read {
                 Ok(Read::Bytes(count)) => {
@@ -381,6 +389,10 @@ impl<'a> Reader<'a> {
                         continue;
                     }
                     target.send()
+                }
+                Ok(Read::Idle) if unsent.is_none() => {
+                    target.push_last(&mut decoder, &mut self.buffer);
+                    return target.send();
                 }
                 Ok(Read::Idle) => {
                     target.push_flushed(&mut decoder, &mut self.buffer);
@@ -439,6 +451,24 @@ fn buffer_for(left_over: &[u8]) -> BytesMut {
     let mut buffer = BytesMut::with_capacity(BUFFER_BYTES + 2 * left_over.len());
     buffer.extend_from_slice(left_over);
     buffer
+}
+
+/// What was told of a source so far.
+#[derive(Debug, Default)]
+struct Told {
+    blocked: Duration,
+    raw_bytes: u64,
+}
+
+impl Told {
+    /// Tells the metrics and the progress bar what is new.
+    fn tell(&mut self, source: &Source, common: &Reading<'_>) {
+        let blocked = source.blocked().saturating_sub(self.blocked);
+        common.metrics.input_blocked(blocked);
+        (common.progress)(source.raw_bytes() - self.raw_bytes);
+        self.blocked = source.blocked();
+        self.raw_bytes = source.raw_bytes();
+    }
 }
 
 /// Bytes that were read since the last bundle was sent.

@@ -253,8 +253,8 @@ impl<'a> Writer<'a> {
                 // A worker that has ended needs no buffers.
                 let (Ok(()) | Err(SendError(_))) = used.send(output);
             }
-            // What is written of a job that is under way would be written again.
-            if is_marked && finished.last && self.is_at_line_end() {
+            // Not after a part: what follows it belongs to the same position.
+            if finished.last && is_marked && self.is_at_line_end() {
                 lock(self.outputs).keep()?;
                 is_marked = false;
             }
