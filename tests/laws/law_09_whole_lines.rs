@@ -64,7 +64,7 @@ fn with_reader(args: &[&str]) -> (Running, PipeReader) {
 /// Takes a little at a time.
 fn slowly(mut reader: PipeReader) -> JoinHandle<String> {
     thread::spawn(move || {
-        let (mut out, mut piece) = (Vec::new(), vec![0; 20_000]);
+        let (mut out, mut piece) = (Vec::new(), vec![0; 60_000]);
         loop {
             match reader.read(&mut piece).unwrap() {
                 0 => return String::from_utf8(out).unwrap(),
