@@ -4,7 +4,7 @@
 //! CloudHSM at all ([`prefilter`]), and for those that can an [`Event`] ([`EventDecoder`]), which
 //! `enrich` reads.
 //!
-//! Invariants: **There is one walk over JSON** ([`cursor`]), for records that are only checked and
+//! Invariants: **There is one walk over JSON** (`cursor`), for records that are only checked and
 //! for those that are read, so that both get the same verdict. **A frame's bytes are never
 //! changed.** Names compare after unescaping, and the last of equal names counts, at every level.
 //!

@@ -7,7 +7,7 @@
 //! the verdict**, in the order of [`Defect`]'s variants. The size of a number and unpaired
 //! surrogate escapes are no defect.
 //!
-//! Not here: the walk itself ([`super::cursor`]), where a record starts and ends (`framing`), what
+//! Not here: the walk itself (`cursor`), where a record starts and ends (`framing`), what
 //! it says ([`super::EventDecoder`]).
 //!
 //! Failure: [`Defect`], a record error.

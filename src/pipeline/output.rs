@@ -1,6 +1,6 @@
 //! What becomes of one batch: the lines to write, the rejects between them, and the counts.
 //!
-//! In → out: ranges of a batch's bytes, each with what is to become of it ([`Lines`]); an
+//! In → out: ranges of a batch's bytes, each with what is to become of it (`Lines`); an
 //! [`Output`], which the writer takes.
 //!
 //! Invariants: **Lines are in the order in which they were put.** Every record that is put is
