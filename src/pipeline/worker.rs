@@ -11,10 +11,11 @@
 //!
 //! Failure: none; a bad record is a reject.
 //!
-//! Cost: a record that cannot concern CloudHSM is scanned once for its structure, once for
-//! `cloudhsm`, once for JSON's grammar, and copied once. Nothing is allocated for a record in the
-//! steady state, rejects and policies aside, and with `Validate::Matching` a stack of at most 128
-//! bytes for a record behind unchecked ones; `tests/allocations.rs` counts.
+//! Cost: a record is searched for `cloudhsm`, walked once by JSON's grammar, and copied once,
+//! together with the records around it that stay as they are. Only where a line holds something
+//! else than one record, and with `Validate::Matching`, its quotes and brackets are scanned before.
+//! Nothing is allocated in the steady state, rejects, policies and what is opened aside;
+//! `tests/allocations.rs` counts.
 
 mod opened;
 
