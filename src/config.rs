@@ -26,7 +26,7 @@ use std::time::Duration;
 use clap::ValueEnum;
 
 use crate::cli::{Args, Options};
-use crate::source::{Address, MAX_INFLATE_RATIO};
+use crate::source::{Address, MAX_INFLATE_RATIO, kind_of_many};
 
 /// What one run of the filter shall do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -258,8 +258,11 @@ pub enum ConfigError {
     /// stdin cannot be opened again, nor can connections.
     #[error("--follow needs FILEs, each a path and not -, and no --listen")]
     FollowedStdin,
+    /// What a directory or a pattern stands for is not known when files come and go.
+    #[error("--follow follows files and FIFOs by their names: {0} is a {1}")]
+    FollowedMany(String, &'static str),
     /// A position is that of a file that is followed.
-    #[error("--state needs --follow")]
+    #[error("--state needs --follow and FILEs: what comes otherwise has no place to go on from")]
     StateWithoutFollow,
     /// Records that are held for their order are read and not written.
     #[error("--state cannot be kept with --reorder, which holds records that were read")]
@@ -391,6 +394,12 @@ impl Config {
         }
         if self.follow && self.inputs.iter().any(|input| input.path().is_none()) {
             return Err(ConfigError::FollowedStdin);
+        }
+        let mut followed = self.inputs.iter().filter_map(Input::path);
+        if self.follow
+            && let Some((path, kind)) = followed.find_map(|path| Some((path, kind_of_many(path)?)))
+        {
+            return Err(ConfigError::FollowedMany(path.display().to_string(), kind));
         }
         if self.state.is_some() && !self.follow {
             return Err(ConfigError::StateWithoutFollow);

@@ -50,7 +50,7 @@ use self::follow::Tail;
 pub use self::follow::{Followed, Follower, Head, Place};
 use self::input::Input;
 pub use self::listen::{Address, ListenError, Listener};
-pub use self::paths::{Found, Paths};
+pub use self::paths::{Found, Paths, kind_of_many};
 pub use self::stop::{StopSignal, StopTrigger, stop_pair};
 pub use self::unpack::{Damage, GunzipError, Packing, gunzip};
 use self::unpack::{TooFew, Unpacker};

@@ -483,6 +483,14 @@ fn what_is_followed_and_kept_is_a_file_that_can_be() {
         (&["--listen=tcp:1", "--follow"], "--follow needs FILEs"),
         (&["--listen=tcp:1", "a"], "--listen takes no FILEs"),
         (&["--listen=tcp:1", "-"], "--listen takes no FILEs"),
+        (
+            &["--follow", "src"],
+            "--follow follows files and FIFOs by their names: src is a directory",
+        ),
+        (
+            &["--follow", "a", "no-such/*.json"],
+            "--follow follows files and FIFOs by their names: no-such/*.json is a pattern",
+        ),
         (&["--state=s", "a"], "--state needs --follow"),
         (
             &["--follow", "--state=s", "--reorder=1s", "a"],

@@ -155,6 +155,28 @@ fn a_pattern_stands_for_what_fits_it_in_order_of_names() {
     }
 }
 
+/// Would give each file up to forty times, and with two such links never end.
+#[test]
+fn two_stars_enter_no_links() {
+    let dir = tree(&[
+        "g/a/one.json",
+        "g/b/two.json",
+        "g/zero.json",
+        "other/three.json",
+    ]);
+    symlink("..", dir.path().join("g/a/up")).unwrap();
+    symlink("..", dir.path().join("g/b/up")).unwrap();
+    symlink("../other", dir.path().join("g/other")).unwrap();
+    let all = ["g/a/one.json", "g/b/two.json", "g/zero.json"];
+    assert_eq!(found(dir.path(), "g/**/*.json"), all);
+    assert_eq!(found(dir.path(), "**/one.json"), ["g/a/one.json"]);
+    assert_eq!(
+        found(dir.path(), "g/*/**/three.json"),
+        ["! no file fits the pattern g/*/**/three.json"]
+    );
+    assert_eq!(found(dir.path(), "no/**/x.json").len(), 1);
+}
+
 #[test]
 fn what_is_not_there_is_left_to_the_opening() {
     let dir = tree(&[]);

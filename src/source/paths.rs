@@ -11,7 +11,7 @@
 //! Of a directory those files are taken whose name ends in `.json`, `.jsonl` or `.ndjson`, or in one
 //! of these with `.gz`, `.zst` or `.bz2` behind it: an archive has other things in it (manifests,
 //! downloads under way) that would be rejects. Hidden ones are left out, as the shell's `*` does.
-//! Links are followed, except to a directory around them. In CloudTrail's layout of keys
+//! Links are followed, except to a directory around them, and by a pattern's `**`. In CloudTrail's layout of keys
 //! (`AWSLogs/[O-ID/]ACCOUNT/CloudTrail/REGION/YYYY/MM/DD/FILE`) what stands beside `CloudTrail` in
 //! an account is left out when its name does not begin like that, as other services log there; and
 //! `CloudTrail-Digest` is left out everywhere, as it holds no events.
@@ -26,7 +26,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use glob::MatchOptions;
+use glob::{MatchOptions, Pattern, PatternError};
 use walkdir::{DirEntry, FilterEntry, WalkDir};
 
 use super::{FileId, SourceError};
@@ -43,6 +43,22 @@ const AS_THE_SHELL: MatchOptions = MatchOptions {
     require_literal_separator: true,
     require_literal_leading_dot: true,
 };
+
+/// What a path is called that stands for other files than itself.
+pub fn kind_of_many(path: &Path) -> Option<&'static str> {
+    if path.is_dir() {
+        Some("directory")
+    } else {
+        pattern(path).map(|_| "pattern")
+    }
+}
+
+/// The pattern that a path is: what exists is none.
+fn pattern(path: &Path) -> Option<&str> {
+    let text = path.to_str()?;
+    let is_one = text.contains(['*', '?', '[']) && fs::symlink_metadata(path).is_err();
+    is_one.then_some(text)
+}
 
 /// A file to read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,7 +83,7 @@ enum Given {
     Path(PathBuf),
     Pattern {
         pattern: String,
-        matches: Box<glob::Paths>,
+        matches: Matches,
         fits_nothing: bool,
     },
     Failed(SourceError),
@@ -85,11 +101,9 @@ struct Directory {
 impl Paths {
     /// The files of `path`, without `outputs` unless it is one of them itself.
     pub fn new(path: &Path, outputs: Vec<FileId>) -> Self {
-        let given = match path.to_str() {
-            Some(text) if text.contains(['*', '?', '[']) && fs::symlink_metadata(path).is_err() => {
-                Given::of_pattern(text)
-            }
-            _ => Given::Path(path.to_owned()),
+        let given = match pattern(path) {
+            Some(pattern) => Given::of_pattern(pattern),
+            None => Given::Path(path.to_owned()),
         };
         Self {
             given,
@@ -147,10 +161,7 @@ impl Iterator for Paths {
                         };
                         match entry {
                             Ok(path) => self.found(path, false),
-                            Err(error) => {
-                                let path = error.path().to_owned();
-                                return Some(Err(not_walked(&path, error.into())));
-                            }
+                            Err(error) => return Some(Err(error)),
                         }
                     }
                 },
@@ -165,16 +176,74 @@ impl Iterator for Paths {
 impl Given {
     fn of_pattern(text: &str) -> Self {
         let pattern = text.to_owned();
-        match glob::glob_with(text, AS_THE_SHELL) {
+        match Matches::of(text) {
             Ok(matches) => Self::Pattern {
                 pattern,
-                matches: Box::new(matches),
+                matches,
                 fits_nothing: true,
             },
             Err(error) => Self::Failed(SourceError::Pattern {
                 pattern,
                 detail: error.msg,
             }),
+        }
+    }
+}
+
+/// What fits a pattern, in order.
+#[derive(Debug)]
+enum Matches {
+    Listed(Box<glob::Paths>),
+    /// With `**`, for which the glob crate enters links, so that one that leads up is entered forty
+    /// times and two are entered for ever. The shell's enters none.
+    Walked {
+        entries: Box<walkdir::IntoIter>,
+        pattern: Pattern,
+    },
+}
+
+impl Matches {
+    fn of(text: &str) -> Result<Self, PatternError> {
+        let pattern = Pattern::new(text)?;
+        if !text.contains("**") {
+            return Ok(Self::Listed(Box::new(glob::glob_with(text, AS_THE_SHELL)?)));
+        }
+        let is_plain = |part: &&str| !part.contains(['*', '?', '[']);
+        let parts: Vec<_> = text.split('/').take_while(is_plain).collect();
+        let root = match parts.as_slice() {
+            [] => ".".to_owned(),
+            [""] => "/".to_owned(),
+            parts => parts.join("/"),
+        };
+        Ok(Self::Walked {
+            entries: Box::new(WalkDir::new(root).sort_by_file_name().into_iter()),
+            pattern,
+        })
+    }
+}
+
+impl Iterator for Matches {
+    type Item = Result<PathBuf, SourceError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match self {
+            Self::Listed(paths) => Some(paths.next()?.map_err(|error| {
+                let path = error.path().to_owned();
+                not_walked(&path, error.into())
+            })),
+            Self::Walked { entries, pattern } => loop {
+                match entries.next()? {
+                    Ok(entry) => {
+                        let path = entry.path().strip_prefix(".").unwrap_or(entry.path());
+                        if pattern.matches_path_with(path, AS_THE_SHELL) {
+                            return Some(Ok(path.to_owned()));
+                        }
+                    }
+                    // Where the search begins there is nothing.
+                    Err(error) if error.depth() == 0 => return None,
+                    Err(error) => return Some(Err(of_walk(error, Path::new("")))),
+                }
+            },
         }
     }
 }
@@ -219,15 +288,17 @@ impl Directory {
                 Err(error) if concerns_nothing(&error) => {}
                 found => {
                     self.is_empty = false;
-                    return Some(found.map_err(|error| {
-                        let path = error.path().unwrap_or(&self.root).to_owned();
-                        let error = error.into_io_error();
-                        not_walked(&path, error.unwrap_or(io::ErrorKind::Other.into()))
-                    }));
+                    return Some(found.map_err(|error| of_walk(error, &self.root)));
                 }
             }
         }
     }
+}
+
+fn of_walk(error: walkdir::Error, root: &Path) -> SourceError {
+    let path = error.path().unwrap_or(root).to_owned();
+    let error = error.into_io_error();
+    not_walked(&path, error.unwrap_or(io::ErrorKind::Other.into()))
 }
 
 fn not_walked(path: &Path, error: io::Error) -> SourceError {

@@ -41,7 +41,9 @@ pub enum Damage {
     #[error("it is cut off; copy it again from where it came")]
     Truncated,
     /// A header, a block, a checksum or a length is wrong.
-    #[error("its data or a checksum is wrong; copy it again from where it came")]
+    #[error(
+        "its data or a checksum is wrong, so the last that was read may be altered; copy it again from where it came"
+    )]
     Data,
     /// After a whole part comes something that is neither a part nor zeros.
     #[error("something else follows the compressed data; pass that on its own")]
