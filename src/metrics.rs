@@ -28,7 +28,8 @@ mod text;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use metrics::{NoopRecorder, Recorder};
@@ -277,7 +278,10 @@ pub struct Metrics {
     /// Milliseconds since the epoch, 0 for none. No gauge of the exporter: that can only be set,
     /// and a worker that lost a race would turn it back.
     newest_event_ms: AtomicU64,
-    pending_delays: AtomicUsize,
+    /// Delays that are not folded into the histogram. Held while they are added, and while they are
+    /// folded: the exporter's own store of them loses one now and then to a sample that comes at the
+    /// same time.
+    pending_delays: Mutex<usize>,
     input_blocked: Nanoseconds,
     output_blocked: Nanoseconds,
     worker_busy: Nanoseconds,
@@ -301,7 +305,7 @@ impl Metrics {
             exporter,
             handles: Handles::register(recorder),
             newest_event_ms: AtomicU64::new(0),
-            pending_delays: AtomicUsize::new(0),
+            pending_delays: Mutex::new(0),
             input_blocked: Nanoseconds::default(),
             output_blocked: Nanoseconds::default(),
             worker_busy: Nanoseconds::default(),
@@ -310,10 +314,13 @@ impl Metrics {
 
     /// Adds the counts of one batch.
     pub fn record(&self, counts: &Counts) {
-        self.handles.add(counts);
+        if counts.delays.is_empty() {
+            self.handles.add(counts);
+        } else {
+            self.add_with_delays(counts);
+        }
         self.newest_event_ms
             .fetch_max(counts.newest_event_ms, Ordering::Relaxed);
-        self.fold_delays(counts.delays.len());
     }
 
     /// Counts bytes that were read, after decompression.
@@ -364,11 +371,13 @@ impl Metrics {
     /// The metrics that start with `hsmtrail_`.
     fn render_own(&self) -> String {
         let newest = Duration::from_millis(self.newest_event_ms.load(Ordering::Relaxed));
+        let folded = self.pending_delays();
         let mut text = self
             .exporter
             .as_ref()
             .map(PrometheusHandle::render)
             .unwrap_or_default();
+        drop(folded);
         for (metric, time) in [
             (NEWEST_EVENT, newest),
             (INPUT_BLOCKED, self.input_blocked.total()),
@@ -381,17 +390,22 @@ impl Metrics {
         text::sorted(&text)
     }
 
-    fn fold_delays(&self, added: usize) {
-        if added == 0 {
-            return;
-        }
-        let pending = self.pending_delays.fetch_add(added, Ordering::Relaxed) + added;
-        if pending >= PENDING_DELAYS {
-            self.pending_delays.store(0, Ordering::Relaxed);
+    fn add_with_delays(&self, counts: &Counts) {
+        let mut pending = self.pending_delays();
+        self.handles.add(counts);
+        *pending += counts.delays.len();
+        if *pending >= PENDING_DELAYS {
+            *pending = 0;
             if let Some(exporter) = &self.exporter {
                 exporter.run_upkeep();
             }
         }
+    }
+
+    fn pending_delays(&self) -> MutexGuard<'_, usize> {
+        self.pending_delays
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
