@@ -197,13 +197,24 @@ fn resource(resource: &Resource<'_>, out: &mut Vec<u8>) {
 
 /// An object, left out when `write` writes no members.
 fn object(key: &str, out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
+    bracketed(key, *b"{}", out, write);
+}
+
+/// What `write` writes, each part of it with a comma before it, between brackets; left out when
+/// that is nothing.
+fn bracketed(
+    key: &str,
+    [open, close]: [u8; 2],
+    out: &mut Vec<u8>,
+    write: impl FnOnce(&mut Vec<u8>),
+) {
     let before = out.len();
     out.extend_from_slice(key.as_bytes());
     let begin = out.len();
     write(out);
     if let Some(first_comma) = out.get_mut(begin) {
-        *first_comma = b'{';
-        out.push(b'}');
+        *first_comma = open;
+        out.push(close);
     } else {
         out.truncate(before);
     }
@@ -240,19 +251,12 @@ fn number(key: &str, number: Option<i64>, out: &mut Vec<u8>) {
 
 /// An array, left out when it is empty.
 fn texts<'t>(key: &str, texts: impl Iterator<Item = &'t str>, out: &mut Vec<u8>) {
-    let before = out.len();
-    out.extend_from_slice(key.as_bytes());
-    let begin = out.len();
-    for text in texts {
-        out.push(b',');
-        string(text, out);
-    }
-    if let Some(first_comma) = out.get_mut(begin) {
-        *first_comma = b'[';
-        out.push(b']');
-    } else {
-        out.truncate(before);
-    }
+    bracketed(key, *b"[]", out, |out| {
+        for text in texts {
+            out.push(b',');
+            string(text, out);
+        }
+    });
 }
 
 /// `text` as a JSON string, with the shortest escapes.
