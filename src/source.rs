@@ -513,11 +513,14 @@ impl Source {
     /// Decides the form by the first bytes, unless they are too few.
     fn tell_form(&mut self) {
         let first = self.spare.raw.get(self.unread.clone()).unwrap_or_default();
-        self.form = match Packing::of(first) {
-            Err(TooFew) if !self.raw_ended => None,
-            Err(TooFew) | Ok(None) => Some(Form::Plain),
-            Ok(Some(packing)) => Some(Form::Packed(self.spare.unpacker(packing))),
+        let packing = match Packing::of(first) {
+            Err(TooFew) if !self.raw_ended => return,
+            Err(TooFew) => Packing::cut_in_magic(first),
+            Ok(packing) => packing,
         };
+        self.form = Some(packing.map_or(Form::Plain, |packing| {
+            Form::Packed(self.spare.unpacker(packing))
+        }));
     }
 
     /// One read(2) into the raw buffer, which is empty but for first bytes that tell too little.

@@ -113,7 +113,8 @@ fn gzip_forms() -> Vec<Case> {
     vec![
         ("empty", vec![], vec![], None),
         ("one byte", b"{".to_vec(), b"{".to_vec(), None),
-        ("half a magic", vec![0x1f], vec![0x1f], None),
+        ("half a magic", vec![0x1f], vec![], Some(Damage::Truncated)),
+        ("lone bracket", b"[".to_vec(), b"[".to_vec(), None),
         (
             "not quite a magic",
             b"\x1f\x8a{}".to_vec(),
@@ -178,14 +179,14 @@ fn other_forms() -> Vec<Case> {
         (
             "half a magic of zstd",
             vec![0x28, 0xb5],
-            vec![0x28, 0xb5],
-            None,
+            vec![],
+            Some(Damage::Truncated),
         ),
         (
             "half a magic of bzip2",
             b"BZ".to_vec(),
-            b"BZ".to_vec(),
-            None,
+            vec![],
+            Some(Damage::Truncated),
         ),
         (
             "cut zstd",
