@@ -298,7 +298,14 @@ impl Directory {
 fn of_walk(error: walkdir::Error, root: &Path) -> SourceError {
     let path = error.path().unwrap_or(root).to_owned();
     let error = error.into_io_error();
-    not_walked(&path, error.unwrap_or(io::ErrorKind::Other.into()))
+    match error.unwrap_or(io::ErrorKind::Other.into()) {
+        // A link to nothing, or a file that was removed after its directory was read.
+        error if error.kind() == io::ErrorKind::NotFound => SourceError::Open {
+            name: path.display().to_string(),
+            error,
+        },
+        error => not_walked(&path, error),
+    }
 }
 
 fn not_walked(path: &Path, error: io::Error) -> SourceError {
