@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use hsmtrail::cli::{self, Args, Command};
 use hsmtrail::config::{Config, Input};
+use hsmtrail::logging::Messages;
 use hsmtrail::metrics::RecordOutcome;
 use hsmtrail::sink::SinkError;
 use hsmtrail::supervisor::{self, Ended, Error, StopCause};
@@ -19,8 +20,8 @@ const INTERRUPTED: u8 = 130;
 const READER_GONE: u8 = 141;
 
 /// A host that gives its children no input would otherwise see a run that succeeds over nothing.
-const NOTHING_TO_READ: &str = "hsmtrail: stdin is /dev/null, or was closed, and no FILE is given: \
-                               there is nothing to read; name files, or - if that is meant\n";
+const NOTHING_TO_READ: &str = "stdin is /dev/null, or was closed, and no FILE is given: \
+                               there is nothing to read; name files, or - if that is meant";
 
 fn main() -> ExitCode {
     let args = match Args::try_parse() {
@@ -40,7 +41,7 @@ fn main() -> ExitCode {
     }) {
         Ok(config) if no_files && config.inputs == [Input::Stdin] => {
             if io::stdin().is_terminal() {
-                complain(&cli::usage(), USAGE)
+                say(&cli::usage(), USAGE)
             } else if source::stdin_is_null() {
                 complain(NOTHING_TO_READ, USAGE)
             } else {
@@ -48,7 +49,7 @@ fn main() -> ExitCode {
             }
         }
         Ok(config) => filter(&config),
-        Err(error) => complain(&format!("hsmtrail: {error}\n"), USAGE),
+        Err(error) => complain(&error.to_string(), USAGE),
     }
 }
 
@@ -59,13 +60,13 @@ fn print(command: &Command) -> ExitCode {
             operation: Some(name),
         } => match explain::operation(name) {
             Ok(text) => text.into_bytes(),
-            Err(error) => return complain(&format!("hsmtrail: {error}\n"), USAGE),
+            Err(error) => return complain(&error.to_string(), USAGE),
         },
         Command::Schema => schema::TEXT.as_bytes().to_vec(),
         Command::Completions { shell } => cli::completions(*shell),
         Command::Man => match cli::man() {
             Ok(page) => page,
-            Err(error) => return complain(&format!("hsmtrail: {error}\n"), FAILED),
+            Err(error) => return complain(&error.to_string(), FAILED),
         },
     };
     match io::stdout()
@@ -74,20 +75,27 @@ fn print(command: &Command) -> ExitCode {
     {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::from(READER_GONE),
-        Err(error) => complain(
-            &format!("hsmtrail: cannot write to stdout: {error}\n"),
-            FAILED,
-        ),
+        Err(error) => complain(&format!("cannot write to stdout: {error}"), FAILED),
     }
 }
 
 fn filter(config: &Config) -> ExitCode {
-    logging::start(config.log_level, config.log_format);
+    match logging::start(config.log_level, config.log_format) {
+        Ok(messages) => {
+            let status = run(config, &messages);
+            messages.finish();
+            ExitCode::from(status)
+        }
+        Err(error) => complain(&format!("cannot start: {error}"), FAILED),
+    }
+}
+
+fn run(config: &Config, messages: &Messages) -> u8 {
     let Ended { result, by } = supervisor::run(config);
-    let status = match result {
+    match result {
         Ok(summary) => {
             if config.summary {
-                complain(&format!("hsmtrail: {summary}\n"), 0);
+                messages.print(&summary.to_string());
             }
             if summary.failed_sources > 0 {
                 FAILED
@@ -112,12 +120,16 @@ fn filter(config: &Config) -> ExitCode {
                 _ => FAILED,
             }
         }
-    };
-    ExitCode::from(status)
+    }
+}
+
+/// Says on stderr what is wrong.
+fn complain(text: &str, status: u8) -> ExitCode {
+    say(&logging::complaint(text), status)
 }
 
 /// Says something on stderr. A stderr that is closed takes no message.
-fn complain(text: &str, status: u8) -> ExitCode {
+fn say(text: &str, status: u8) -> ExitCode {
     let (Ok(()) | Err(_)) = io::stderr().write_all(text.as_bytes());
     ExitCode::from(status)
 }

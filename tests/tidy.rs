@@ -27,8 +27,8 @@ use hsmtrail::cli::Args;
 /// The flow is source, framing, decode, event, enrich, encode, sink: a stage names only the data
 /// that it takes, never a later stage. Data are types: a function of another stage is its
 /// machinery.
-const ROOMS: [(&str, &[&str]); 21] = [
-    ("source", &[]),
+const ROOMS: [(&str, &[&str]); 22] = [
+    ("source", &["socket"]),
     ("envelope", &[]),
     // Whether an array of another name than `Records` holds records is seen at its elements.
     ("framing", &["envelope::Element"]),
@@ -49,9 +49,15 @@ const ROOMS: [(&str, &[&str]); 21] = [
             "framing::InputForm",
         ],
     ),
+    ("socket", &[]),
     (
         "metrics",
-        &["enrich", "envelope::Notice", "framing::RejectReason"],
+        &[
+            "enrich",
+            "envelope::Notice",
+            "framing::RejectReason",
+            "socket",
+        ],
     ),
     (
         "pipeline",
@@ -68,8 +74,8 @@ const ROOMS: [(&str, &[&str]); 21] = [
     ("suggest", &[]),
     ("schema", &[]),
     ("explain", &["enrich", "event", "suggest"]),
-    ("config", &["cli", "source", "suggest"]),
-    ("cli", &["config", "source"]),
+    ("config", &["cli", "metrics", "source", "suggest"]),
+    ("cli", &["config", "metrics", "source"]),
     ("lib", &[]),
     (
         "main",
@@ -94,7 +100,7 @@ const STAGES: [&str; 8] = [
 ];
 
 /// Each dependency and the rooms, or modules of a room, that may name it.
-const CRATES: [(&str, &[&str]); 31] = [
+const CRATES: [(&str, &[&str]); 32] = [
     ("axum", &["metrics"]),
     ("base64", &["encode::reject", "pipeline::opener"]),
     ("bytes", &["source", "framing", "pipeline"]),
@@ -108,6 +114,7 @@ const CRATES: [(&str, &[&str]); 31] = [
     ("hyper", &["metrics"]),
     ("hyper_util", &["metrics"]),
     ("indicatif", &["supervisor"]),
+    ("listenfd", &["source::listen"]),
     (
         "memchr",
         &["envelope", "framing", "decode", "enrich", "encode", "sink"],
@@ -115,7 +122,7 @@ const CRATES: [(&str, &[&str]); 31] = [
     ("metrics", &["metrics"]),
     ("metrics_exporter_prometheus", &["metrics"]),
     ("metrics_process", &["metrics"]),
-    ("rustix", &["source", "sink", "supervisor"]),
+    ("rustix", &["source", "sink", "supervisor", "logging"]),
     ("simdutf8", &["decode"]),
     ("smallvec", &["event", "decode", "enrich"]),
     ("strsim", &["suggest"]),
