@@ -5,7 +5,7 @@
 //!
 //! Invariants: **Nothing is printed below the level asked for**, because hosts take a line on
 //! stderr for an event or a failure. A message is one line. **Who does not read stderr stops
-//! nothing**: a thread of its own writes what waits in a queue of [`WAITING`] lines; what finds it
+//! nothing**: a thread of its own writes what waits in a queue of [`WAITING`] bytes; what finds it
 //! full is lost and counted, and the count is told once there is room.
 //!
 //! Not here: what is worth a message (each room); usage errors, before there is a run (`main`).
@@ -28,8 +28,8 @@ use tracing_subscriber::registry::LookupSpan;
 
 use crate::config::{LogFormat, LogLevel};
 
-/// So many lines wait at most.
-const WAITING: usize = 1024;
+/// So much text waits at most: ten thousand messages at once are not too many for who reads them.
+const WAITING: usize = 1 << 20;
 
 /// At the end, a stderr that takes nothing for so long is given up.
 const PATIENCE: Duration = Duration::from_millis(200);
@@ -119,6 +119,8 @@ struct Queue {
 #[derive(Default)]
 struct Lines {
     waiting: VecDeque<Vec<u8>>,
+    /// How long they are together.
+    bytes: usize,
     /// One has been taken out and is not printed yet.
     is_printing: bool,
     /// Lines that found no room since that was last told.
@@ -140,7 +142,8 @@ impl Queue {
             breaks.for_each(|byte| *byte = b' ');
         }
         let mut lines = self.lock();
-        if lines.waiting.len() < WAITING {
+        if lines.bytes + line.len() <= WAITING {
+            lines.bytes += line.len();
             lines.waiting.push_back(line);
             self.changed.notify_all();
         } else {
@@ -168,6 +171,7 @@ impl Queue {
         self.changed.notify_all();
         loop {
             if let Some(line) = lines.waiting.pop_front() {
+                lines.bytes -= line.len();
                 lines.is_printing = true;
                 return Ok(line);
             }
@@ -270,11 +274,12 @@ mod tests {
     #[test]
     fn what_finds_no_room_is_counted() {
         let queue = Queue::default();
-        for n in 0..WAITING + 3 {
-            queue.push(n.to_string().as_bytes());
+        let line = vec![b'x'; WAITING / 4];
+        for _ in 0..4 + 3 {
+            queue.push(&line);
         }
-        for n in 0..WAITING {
-            assert_eq!(queue.next(), Ok(n.to_string().into_bytes()));
+        for _ in 0..4 {
+            assert!(queue.next().is_ok_and(|next| next == line));
         }
         assert_eq!(queue.next(), Err(3));
         queue.push(b"again");
