@@ -23,6 +23,8 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::Duration;
 
 use binary::{Running, hsmtrail, run, wait_until};
 use prometheus::Prometheus;
@@ -320,6 +322,7 @@ impl NodeExporter {
             let mut is_there = false;
             while !is_there && exporter.child.try_wait().unwrap().is_none() {
                 is_there = http::request(address, "GET", "/").is_ok();
+                sleep(Duration::from_millis(20));
             }
             if is_there {
                 return Some(exporter);
