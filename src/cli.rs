@@ -240,7 +240,8 @@ pub struct Options {
     /// Serve Prometheus metrics here; a port alone is on loopback [default: off]
     ///
     /// The path is /metrics. To be reached from other machines, name the address: 0.0.0.0:9798. Of a
-    /// range, 9798-9805, the first free port is taken. unix:/path is a socket of mode 0600.
+    /// range, 9798-9805, the first free port is taken. unix: with a path behind it is a socket
+    /// of mode 0600.
     #[arg(
         long,
         value_name = "ADDR",

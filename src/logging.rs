@@ -5,7 +5,7 @@
 //!
 //! Invariants: **Nothing is printed below the level asked for**, because hosts take a line on
 //! stderr for an event or a failure. A message is one line. **Who does not read stderr stops
-//! nothing**: a thread of its own writes what waits in a queue of [`WAITING`] bytes; what finds it
+//! nothing**: a thread of its own writes what waits in a queue of 1 MiB; what finds it
 //! full is lost and counted, and the count is told once there is room.
 //!
 //! Not here: what is worth a message (each room); usage errors, before there is a run (`main`).

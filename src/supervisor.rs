@@ -397,9 +397,10 @@ struct Signals {
 impl Signals {
     fn new() -> io::Result<Self> {
         Ok(Self {
-            interrupt: match is_ignored(rustix::process::Signal::INT) {
-                true => None,
-                false => Some(signal(SignalKind::interrupt())?),
+            interrupt: if is_ignored(rustix::process::Signal::INT) {
+                None
+            } else {
+                Some(signal(SignalKind::interrupt())?)
             },
             terminate: signal(SignalKind::terminate())?,
             hangup: signal(SignalKind::hangup())?,

@@ -1,5 +1,5 @@
 //! The recipes of `config/prometheus` against the real programs: promtool checks and tests the rules,
-//! hsmtrail exports what they name, Prometheus evaluates them, node_exporter reads the files.
+//! hsmtrail exports what they name, Prometheus evaluates them, `node_exporter` reads the files.
 
 #![allow(
     clippy::unwrap_used,
@@ -290,7 +290,7 @@ fn prometheus_evaluates_the_rules_over_what_hsmtrail_exports() {
     assert_eq!(running.finish().code, Some(0));
 }
 
-/// node_exporter with nothing but the textfile collector; killed when dropped.
+/// `node_exporter` with nothing but the textfile collector; killed when dropped.
 struct NodeExporter {
     child: Child,
     address: SocketAddr,

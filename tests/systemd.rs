@@ -43,7 +43,10 @@ fn unit(name: &str) -> String {
 fn names() -> Vec<String> {
     let files = fs::read_dir(units()).unwrap();
     let names = files.map(|file| file.unwrap().file_name().into_string().unwrap());
-    let is_unit = |name: &String| !name.ends_with(".md") && !name.ends_with(".sysusers");
+    let is_unit = |name: &String| {
+        let kinds = [".service", ".socket", ".timer"];
+        kinds.iter().any(|kind| name.ends_with(kind))
+    };
     let mut names: Vec<_> = names.filter(is_unit).collect();
     names.sort_unstable();
     assert_eq!(names.len(), 7);
