@@ -104,7 +104,10 @@ impl Listener {
     pub fn address(&self) -> Address {
         match &self.socket {
             Socket::Unix(socket) => Address::Unix(socket.path().to_owned()),
-            Socket::Tcp(listener) => listener.local_addr().map_or(Address::Systemd, Address::Tcp),
+            Socket::Tcp(listener) => {
+                let any = SocketAddr::from(([0, 0, 0, 0], 0));
+                Address::Tcp(listener.local_addr().unwrap_or(any))
+            }
             Socket::Passed(listener) => {
                 let address = listener.local_addr().ok();
                 let path = address.and_then(|address| address.as_pathname().map(PathBuf::from));
