@@ -187,6 +187,20 @@ pub const HOSTS: &[Host] = &[
                   internal/impl/io/processor_subprocess.go at 2c315969b2",
     },
     Host {
+        name: "Redpanda Connect",
+        part: "lines scanner",
+        file: "connect.yaml",
+        limit: Limit::Set {
+            key: "max_buffer_size",
+            written: "max_buffer_size: {}",
+            default: 65_536,
+            spare: 2,
+            of: Lines::Any,
+        },
+        note: "an error",
+        read_in: "components, scanners, lines: `max_buffer_size`",
+    },
+    Host {
         name: "rsyslog",
         part: "omprog and mmexternal",
         file: "rsyslog.conf",
