@@ -388,6 +388,9 @@ Examples:
   What an operation means, and what a call of it is worth:
     hsmtrail explain DeleteBackup
 
+  What the programs around a service have to be set to:
+    hsmtrail doctor --config /etc/hsmtrail.toml trail.json
+
 A file that is named like a command is given as ./explain. Every option can also stand in the \
 config file (as log_level) and in the environment (as HSMTRAIL_LOG_LEVEL). The command line comes \
 first, then the environment, then the file.

@@ -321,3 +321,20 @@ fn wrong_usage_is_told_as_by_the_filter() {
     command.env("HSMTRAIL_SELECTED", "all");
     assert_eq!(run_command(command, "").code, Some(2));
 }
+
+#[test]
+fn the_readme_shows_what_is_printed() {
+    let Ok(readme) = fs::read_to_string("README.md") else {
+        return;
+    };
+    let (_, shown) = readme.split_once("```console\n$ hsmtrail doctor ").unwrap();
+    let (command, shown) = shown.split_once('\n').unwrap();
+    let (shown, _) = shown.split_once("\n```").unwrap();
+    let args: Vec<&str> = command.split(' ').collect();
+    let done = doctor(&args, "");
+    let mut rest = done.text();
+    for part in shown.split('…') {
+        let at = rest.find(part).unwrap_or_else(|| panic!("{part:?} is not in {rest}"));
+        rest = &rest[at + part.len()..];
+    }
+}
