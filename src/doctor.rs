@@ -34,14 +34,14 @@ pub struct Report {
     pub warnings: Vec<String>,
 }
 
-/// Reads the sample and looks around. `may_wait` is whether stdin is meant, however it looks.
+/// Reads the sample and looks around. `stdin_is_meant`: it is read, however it looks.
 ///
 /// # Errors
 ///
 /// When the system refuses what every run needs.
-pub fn examine(config: &Config, may_wait: bool) -> Result<Report, sample::Error> {
+pub fn examine(config: &Config, stdin_is_meant: bool) -> Result<Report, sample::Error> {
     let mut warnings = Vec::new();
-    if config.inputs == [Input::Stdin] && !may_wait {
+    if config.inputs == [Input::Stdin] && !stdin_is_meant {
         warnings.extend(surroundings::nothing_on_stdin());
     }
     let sample = if warnings.is_empty() {

@@ -76,7 +76,7 @@ fn obey(command: Command) -> ExitCode {
 
 fn examine(files: Vec<PathBuf>, options: Options) -> ExitCode {
     // A - is a FILE that means stdin, whatever that is.
-    let may_wait = !files.is_empty();
+    let stdin_is_meant = !files.is_empty();
     let args = Args {
         command: None,
         files,
@@ -88,7 +88,7 @@ fn examine(files: Vec<PathBuf>, options: Options) -> ExitCode {
         Err(error) => return complain(&format!("hsmtrail: {error}\n"), USAGE),
     };
     logging::start(config.log_level, config.log_format);
-    match doctor::examine(&config, may_wait) {
+    match doctor::examine(&config, stdin_is_meant) {
         Ok(report) => {
             let status = if report.is_incomplete() {
                 FAILED

@@ -7,7 +7,8 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::string_slice,
-    reason = "a test fails by panicking"
+    clippy::print_stderr,
+    reason = "a test fails by panicking, and says what it skips"
 )]
 
 #[path = "common/binary.rs"]
@@ -334,7 +335,9 @@ fn the_readme_shows_what_is_printed() {
     let done = doctor(&args, "");
     let mut rest = done.text();
     for part in shown.split('…') {
-        let at = rest.find(part).unwrap_or_else(|| panic!("{part:?} is not in {rest}"));
+        let at = rest
+            .find(part)
+            .unwrap_or_else(|| panic!("{part:?} is not in {rest}"));
         rest = &rest[at + part.len()..];
     }
 }

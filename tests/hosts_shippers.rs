@@ -8,7 +8,8 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::string_slice,
-    reason = "a test fails by panicking"
+    clippy::print_stderr,
+    reason = "a test fails by panicking, and says what it skips"
 )]
 
 #[path = "common/binary.rs"]
@@ -37,6 +38,9 @@ use rustix::process::{Pid, kill_process};
 use toml::{Table, Value};
 
 const RECORDS: usize = 10_000;
+
+/// How many of them Fluent Bit sends at once, in this test.
+const CHUNK_RECORDS: usize = 101;
 
 /// CloudTrail's own limit on a record.
 const LONGEST: usize = 256 * 1024;
@@ -437,11 +441,10 @@ fn a_client_like_fluent_bits_tcp_output() {
     let running = Running::start(shell);
     wait_until("the port", || TcpStream::connect(free).is_ok());
 
-    const CHUNK: usize = 101;
     let records = records();
     let log = |record: &String| format!("{{\"log\":{}}}", serde_json::json!(record));
     let lines: Vec<String> = records.iter().map(log).collect();
-    let chunks: Vec<&[String]> = lines.chunks(CHUNK).collect();
+    let chunks: Vec<&[String]> = lines.chunks(CHUNK_RECORDS).collect();
     thread::scope(|scope| {
         for worker in 0..2 {
             let chunks = chunks.iter().skip(worker).step_by(2);
@@ -470,7 +473,7 @@ fn a_client_like_fluent_bits_tcp_output() {
         assert_eq!(place[number(line)].replace(at), None);
         assert_eq!(*line, expected()[number(line)]);
     }
-    for chunk in place.chunks(CHUNK) {
+    for chunk in place.chunks(CHUNK_RECORDS) {
         assert!(chunk.is_sorted());
     }
     assert_eq!(found.len(), RECORDS);

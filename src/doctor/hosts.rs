@@ -127,6 +127,7 @@ pub const HOSTS: &[Host] = &[
         limit: Limit::Set {
             key: "buffer_max_size",
             written: "buffer_max_size: {}",
+            // 32k, whichever unit that is.
             default: 32_000,
             spare: 1,
             of: Lines::Any,

@@ -18,6 +18,7 @@ use std::os::fd::AsFd;
 use crate::source;
 
 /// What Linux makes a pipe, unless a user has too many.
+#[cfg(target_os = "linux")]
 const PIPE_BYTES: usize = 64 * 1024;
 
 /// The port that the README's examples and the recipes have.
