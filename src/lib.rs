@@ -114,6 +114,8 @@ pub mod logging;
 
 pub mod explain;
 
+pub mod doctor;
+
 pub mod schema;
 
 pub mod suggest;
