@@ -82,6 +82,8 @@
 
 pub mod source;
 
+mod pipe;
+
 pub mod envelope;
 
 pub mod framing;
