@@ -83,6 +83,8 @@
 
 pub mod source;
 
+mod pipe;
+
 pub mod envelope;
 
 pub mod framing;
@@ -116,6 +118,8 @@ pub mod config;
 pub mod logging;
 
 pub mod explain;
+
+pub mod doctor;
 
 pub mod schema;
 

@@ -47,7 +47,9 @@ impl UnixSocket {
     ///
     /// When the path is taken or refused.
     pub fn bind(path: &Path) -> Result<Self, SocketError> {
-        remove_stale(path)?;
+        if !Self::is_free(path)? {
+            fs::remove_file(path)?;
+        }
         let listener = bind_private(path)?;
         listener.set_nonblocking(true)?;
         Ok(Self {
@@ -55,6 +57,26 @@ impl UnixSocket {
             path: path.to_owned(),
             inode: fs::symlink_metadata(path)?.ino(),
         })
+    }
+
+    /// Looks whether a socket can be bound here: true at once, false once the one that nobody listens
+    /// on any more is removed.
+    ///
+    /// # Errors
+    ///
+    /// When the path is taken.
+    pub fn is_free(path: &Path) -> Result<bool, SocketError> {
+        let Ok(there) = fs::symlink_metadata(path) else {
+            return Ok(true);
+        };
+        if !there.file_type().is_socket() {
+            return Err(SocketError::NoSocket);
+        }
+        match UnixStream::connect(path) {
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => Ok(false),
+            Ok(_) => Err(SocketError::Taken),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// What takes the connections.
@@ -74,23 +96,6 @@ impl Drop for UnixSocket {
             // What cannot be removed is stale for the next run.
             let (Ok(()) | Err(_)) = fs::remove_file(&self.path);
         }
-    }
-}
-
-/// Removes a socket that nobody listens on.
-fn remove_stale(path: &Path) -> Result<(), SocketError> {
-    let Ok(there) = fs::symlink_metadata(path) else {
-        return Ok(());
-    };
-    if !there.file_type().is_socket() {
-        return Err(SocketError::NoSocket);
-    }
-    match UnixStream::connect(path) {
-        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-            Ok(fs::remove_file(path)?)
-        }
-        Ok(_) => Err(SocketError::Taken),
-        Err(error) => Err(error.into()),
     }
 }
 
