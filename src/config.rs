@@ -18,7 +18,6 @@ pub mod value;
 
 use std::ffi::OsString;
 use std::io;
-use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -26,6 +25,7 @@ use std::time::Duration;
 use clap::ValueEnum;
 
 use crate::cli::{Args, Options};
+use crate::metrics::{self, TextFile};
 use crate::source::{Address, MAX_INFLATE_RATIO, kind_of_many};
 
 /// What one run of the filter shall do.
@@ -72,9 +72,9 @@ pub struct Config {
     /// How long a complete record may be held; at most one hour.
     pub flush_interval: Duration,
     /// Where Prometheus can fetch metrics.
-    pub metrics_listen: Option<SocketAddr>,
-    /// The file for the textfile collector; its name ends in `.prom`.
-    pub metrics_file: Option<PathBuf>,
+    pub metrics_listen: Option<metrics::Address>,
+    /// The file for the textfile collector.
+    pub metrics_file: Option<TextFile>,
     /// Print totals on stderr at the end.
     pub summary: bool,
     /// Messages of this level and above go to stderr.
@@ -418,7 +418,7 @@ impl Config {
         }
         // The sinks compare what they open with the inputs. These two files are not opened but
         // replaced, so that nothing would notice there.
-        let metrics = self.metrics_file.as_deref();
+        let metrics = self.metrics_file.as_ref().map(TextFile::path);
         if let Some(path) = metrics.filter(|path| self.is_used(path)) {
             let path = path.to_owned();
             return Err(ConfigError::MetricsFileUsed { path });

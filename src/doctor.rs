@@ -49,7 +49,7 @@ pub fn examine(config: &Config, stdin_is_meant: bool) -> Result<Report, sample::
     } else {
         None
     };
-    warnings.extend(surroundings::warnings(config.metrics_listen));
+    warnings.extend(surroundings::warnings(config.metrics_listen.as_ref()));
     let rejects = sample.as_ref().map_or(0, |sample| {
         sample.totals.counts.records(RecordOutcome::Rejected)
     });

@@ -26,6 +26,7 @@
 //! Around it:
 //!
 //! - [`state`]: how far followed files are done with, for the next run.
+//! - [`socket`]: a Unix socket that has its path for as long as it listens.
 //! - [`metrics`]: every metric, what is counted, and how Prometheus reads it.
 //! - [`pipeline`]: runs the stages on threads, in order and in bounded memory.
 //! - [`supervisor`]: looks after one run from outside: signals, metrics, the progress bar.
@@ -101,6 +102,8 @@ pub mod order;
 pub mod sink;
 
 pub mod state;
+
+pub mod socket;
 
 pub mod metrics;
 

@@ -27,8 +27,8 @@ use hsmtrail::cli::Args;
 /// The flow is source, framing, decode, event, enrich, encode, sink: a stage names only the data
 /// that it takes, never a later stage. Data are types: a function of another stage is its
 /// machinery.
-const ROOMS: [(&str, &[&str]); 23] = [
-    ("source", &["pipe"]),
+const ROOMS: [(&str, &[&str]); 24] = [
+    ("source", &["pipe", "socket"]),
     ("pipe", &[]),
     ("envelope", &[]),
     // Whether an array of another name than `Records` holds records is seen at its elements.
@@ -50,9 +50,15 @@ const ROOMS: [(&str, &[&str]); 23] = [
             "framing::InputForm",
         ],
     ),
+    ("socket", &[]),
     (
         "metrics",
-        &["enrich", "envelope::Notice", "framing::RejectReason"],
+        &[
+            "enrich",
+            "envelope::Notice",
+            "framing::RejectReason",
+            "socket",
+        ],
     ),
     (
         "pipeline",
@@ -72,10 +78,12 @@ const ROOMS: [(&str, &[&str]); 23] = [
     // Runs the pipeline as the supervisor does, and looks at the lines that come out.
     (
         "doctor",
-        &["config", "decode", "metrics", "pipeline", "sink", "source"],
+        &[
+            "config", "decode", "metrics", "pipeline", "sink", "socket", "source",
+        ],
     ),
-    ("config", &["cli", "source", "suggest"]),
-    ("cli", &["config", "source"]),
+    ("config", &["cli", "metrics", "source", "suggest"]),
+    ("cli", &["config", "metrics", "source"]),
     ("lib", &[]),
     (
         "main",
@@ -101,7 +109,7 @@ const STAGES: [&str; 8] = [
 ];
 
 /// Each dependency and the rooms, or modules of a room, that may name it.
-const CRATES: [(&str, &[&str]); 31] = [
+const CRATES: [(&str, &[&str]); 32] = [
     ("axum", &["metrics"]),
     ("base64", &["encode::reject", "pipeline::opener"]),
     ("bytes", &["source", "framing", "pipeline"]),
@@ -115,6 +123,7 @@ const CRATES: [(&str, &[&str]); 31] = [
     ("hyper", &["metrics"]),
     ("hyper_util", &["metrics"]),
     ("indicatif", &["supervisor"]),
+    ("listenfd", &["source::listen"]),
     (
         "memchr",
         &[
@@ -137,6 +146,7 @@ const CRATES: [(&str, &[&str]); 31] = [
             "sink",
             "pipe",
             "supervisor",
+            "logging",
             "doctor::surroundings",
         ],
     ),

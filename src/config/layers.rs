@@ -182,7 +182,11 @@ fn set(options: &mut Options, key: &str, spelling: &Spelling<'_>) -> Result<bool
         "reorder_records" => keep(&mut options.reorder_records, &value::HELD_EVENTS, spelling),
         "workers" => keep(&mut options.workers, &value::THREADS, spelling),
         "flush_interval" => keep(&mut options.flush_interval, &value::INTERVAL, spelling),
-        "metrics_listen" => keep(&mut options.metrics_listen, &value::LISTEN, spelling),
+        "metrics_listen" => keep(
+            &mut options.metrics_listen,
+            &value::METRICS_ADDRESS,
+            spelling,
+        ),
         "metrics_file" => keep(&mut options.metrics_file, &value::PROM_FILE, spelling),
         "summary" => keep(&mut options.summary, &value::SWITCH, spelling),
         "log_level" => keep(&mut options.log_level, &Kind::choice(), spelling),
