@@ -20,7 +20,7 @@ use input::{cloudhsm, gzip, lines, log_file, other};
 /// What Hadoop makes of a task's stderr.
 #[derive(Debug, Default, PartialEq)]
 struct Task {
-    counters: BTreeMap<String, i64>,
+    counters: BTreeMap<String, usize>,
     status: Option<String>,
     /// What it copies to the task's log.
     log: Vec<String>,
@@ -36,8 +36,10 @@ impl Task {
                 let columns: Vec<&str> = counter.trim().split(',').collect();
                 assert_eq!(columns.len(), 3, "{line}");
                 assert_eq!(columns[0], "hsmtrail", "{line}");
+                // A long of Java.
                 let amount: i64 = columns[2].parse().unwrap();
-                *task.counters.entry(columns[1].to_owned()).or_default() += amount;
+                *task.counters.entry(columns[1].to_owned()).or_default() +=
+                    usize::try_from(amount).unwrap();
             } else if let Some(status) = line.strip_prefix("reporter:status:") {
                 task.status = Some(status.trim().to_owned());
             } else if line.starts_with("reporter:") {
@@ -49,13 +51,13 @@ impl Task {
         task
     }
 
-    fn counter(&self, name: &str) -> i64 {
+    fn counter(&self, name: &str) -> usize {
         let counter = self.counters.get(name);
         *counter.unwrap_or_else(|| panic!("{name} is not told: {self:?}"))
     }
 
     /// The counters whose name begins so, added up.
-    fn sum(&self, prefix: &str) -> i64 {
+    fn sum(&self, prefix: &str) -> usize {
         let named = self.counters.iter();
         named
             .filter(|(name, _)| name.starts_with(prefix))
@@ -63,6 +65,13 @@ impl Task {
             .sum()
     }
 }
+
+/// Arguments, the exit status, and counters with their values.
+type Case = (
+    &'static [&'static str],
+    i32,
+    &'static [(&'static str, usize)],
+);
 
 const PROTOCOL: &str = "--stderr-protocol=hadoop";
 
@@ -77,8 +86,7 @@ fn the_counters_are_what_the_run_came_to() {
     let records = lines(&[cloudhsm(1), other(2), other(3), cloudhsm(4), "{]".into()]);
     let notice = r#"{"s3Bucket":"b","s3ObjectKey":["AWSLogs/k.json.gz"]}"#;
     let input = format!("{records}{notice}\n{}", other(5));
-    // (arguments, exit status, (counter, its value)…)
-    let cases: [(&[&str], i32, &[(&str, i64)]); 4] = [
+    let cases: [Case; 4] = [
         (
             &[],
             1,
@@ -121,12 +129,8 @@ fn the_counters_are_what_the_run_came_to() {
         for (name, value) in expected {
             assert_eq!(task.counter(name), *value, "{args:?}: {name}");
         }
-        assert_eq!(task.counter("input_bytes"), input.len() as i64, "{args:?}");
-        assert_eq!(
-            task.counter("output_bytes"),
-            done.out.len() as i64,
-            "{args:?}"
-        );
+        assert_eq!(task.counter("input_bytes"), input.len(), "{args:?}");
+        assert_eq!(task.counter("output_bytes"), done.out.len(), "{args:?}");
         let enriched = task.counter("records_enriched");
         assert_eq!(task.sum("cloudhsm_severity_events_"), enriched, "{args:?}");
         let rejected = task.counter("records_rejected");
@@ -170,7 +174,7 @@ fn an_input_that_fails_is_told_beside_the_counters() {
     let passed = task.counter("records_enriched") + task.counter("records_passed");
     assert_eq!(
         passed,
-        done.lines().len() as i64 - task.counter("records_rejected")
+        done.lines().len() - task.counter("records_rejected")
     );
 }
 
@@ -185,12 +189,12 @@ fn a_task_that_waits_gives_signs_of_life() {
     assert!(!told.counters.contains_key("records_rejected"), "{told:?}");
 
     running.write(lines(&[other(3)]));
-    running.wait_for_out(|out| out.iter().filter(|byte| **byte == b'\n').count() == 3);
+    running.wait_for_out(|out| out.ends_with(format!("{}\n", other(3)).as_bytes()));
     running.signal(Signal::TERM);
     let done = running.wait();
     let task = Task::read(&done.err);
     assert_eq!(done.code, Some(0));
     assert_eq!(task.counter("records_enriched"), 1);
     assert_eq!(task.counter("records_passed"), 2);
-    assert_eq!(task.counter("output_bytes"), done.out.len() as i64);
+    assert_eq!(task.counter("output_bytes"), done.out.len());
 }

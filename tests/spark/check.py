@@ -276,7 +276,8 @@ def job(*words: str) -> dict[str, int]:
     told = io.StringIO()
     with contextlib.redirect_stdout(told):
         archive.main(list(words))
-    return json.loads(told.getvalue())
+    counters: dict[str, int] = json.loads(told.getvalue())
+    return counters
 
 
 def check_attempts(binary: str, work: Path, spark: SparkSession) -> None:
