@@ -82,6 +82,8 @@
 
 pub mod source;
 
+mod pipe;
+
 pub mod envelope;
 
 pub mod framing;
@@ -113,6 +115,8 @@ pub mod config;
 pub mod logging;
 
 pub mod explain;
+
+pub mod doctor;
 
 pub mod schema;
 
