@@ -22,7 +22,8 @@ use clap_complete::Shell;
 
 use crate::config::value::{self, Kind, Unaccepted};
 use crate::config::{
-    DedupWindow, Envelope, InputForm, LogFormat, LogLevel, OnReject, Select, Validate,
+    DedupWindow, Envelope, InputForm, LogFormat, LogLevel, OnReject, Select, StderrProtocol,
+    Validate,
 };
 use crate::metrics::{self, TextFile};
 use crate::source::Address;
@@ -289,6 +290,13 @@ pub struct Options {
         help_heading = "Metrics"
     )]
     pub summary: Option<bool>,
+
+    /// Tell the program's host on stderr how the run goes, in its own words [default: none]
+    ///
+    /// For Hadoop Streaming: the totals as counters of the job, in the group hsmtrail, and a status
+    /// every 10 s, so that the task is not taken for dead.
+    #[arg(long, value_enum, value_name = "WORDS", help_heading = "Metrics")]
+    pub stderr_protocol: Option<StderrProtocol>,
 
     /// Read options from this TOML file [default: none]
     #[arg(short, long, value_name = "FILE", help_heading = "Settings")]

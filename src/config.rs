@@ -77,6 +77,8 @@ pub struct Config {
     pub metrics_file: Option<TextFile>,
     /// Print totals on stderr at the end.
     pub summary: bool,
+    /// What the host is told on stderr while the run goes on.
+    pub stderr_protocol: StderrProtocol,
     /// Messages of this level and above go to stderr.
     pub log_level: LogLevel,
     /// How they look.
@@ -162,6 +164,16 @@ impl Default for DedupWindow {
     fn default() -> Self {
         Self::Events(0)
     }
+}
+
+/// `--stderr-protocol`: what the host is told on stderr.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum StderrProtocol {
+    /// Nothing
+    #[default]
+    None,
+    /// Counters and signs of life for Hadoop Streaming
+    Hadoop,
 }
 
 /// `--log-level`: which messages are printed.
@@ -307,6 +319,7 @@ impl Default for Config {
             metrics_listen: None,
             metrics_file: None,
             summary: false,
+            stderr_protocol: StderrProtocol::default(),
             log_level: LogLevel::default(),
             log_format: LogFormat::default(),
         }
@@ -388,6 +401,7 @@ impl Config {
             metrics_listen: options.metrics_listen,
             metrics_file: options.metrics_file,
             summary: options.summary.unwrap_or(default.summary),
+            stderr_protocol: options.stderr_protocol.unwrap_or(default.stderr_protocol),
             log_level: options.log_level.unwrap_or(default.log_level),
             log_format: options.log_format.unwrap_or(default.log_format),
         }

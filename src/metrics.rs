@@ -3,6 +3,7 @@
 //! In → out: a worker tallies a batch in [`Counts`] and hands them to [`Metrics::record`]; the
 //! stages that move bytes or wait say so to their own methods. [`Endpoint`] serves the text over
 //! HTTP, [`Metrics::write_file`] leaves it where `node_exporter`'s textfile collector finds it.
+//! [`HadoopReport`] says the totals in other words.
 //!
 //! Invariants: **[`METRICS`] is the list: what is not in it is not exported.** **Every series
 //! exists from the start, at 0**, so that `increase()` sees the first CloudHSM event after months
@@ -15,13 +16,14 @@
 //! Failure: counting cannot fail. A port that is taken and a file that cannot be written are
 //! [`Error`]s that name them, and no reason to stop filtering.
 //!
-//! Cost: `record` is one pass over some 400 integers a batch, and one addition to a shared
+//! Cost: `record` is two passes over some 400 integers a batch, and one addition to a shared
 //! counter for each that is not 0. The delays of some 4000 events are held until
 //! they are folded into the histogram, whether anyone reads it or not.
 
 mod counts;
 mod endpoint;
 mod file;
+mod hadoop;
 mod handles;
 mod text;
 
@@ -37,6 +39,7 @@ use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, Prometheu
 pub use self::counts::{Counts, Enriched, RecordOutcome};
 pub use self::endpoint::{Address, Endpoint};
 pub use self::file::TextFile;
+pub use self::hadoop::{HadoopReport, Totals};
 use self::handles::Handles;
 use crate::socket::SocketError;
 
@@ -276,6 +279,8 @@ pub struct Metrics {
     /// None when nobody can ask for the text.
     exporter: Option<PrometheusHandle>,
     handles: Handles,
+    /// The same counts, as nothing can be read back from the handles.
+    totals: Mutex<Totals>,
     /// Milliseconds since the epoch, 0 for none. No gauge of the exporter: that can only be set,
     /// and a worker that lost a race would turn it back.
     newest_event_ms: AtomicU64,
@@ -305,6 +310,7 @@ impl Metrics {
         Self {
             exporter,
             handles: Handles::register(recorder),
+            totals: Mutex::default(),
             newest_event_ms: AtomicU64::new(0),
             pending_delays: Mutex::new(0),
             input_blocked: Nanoseconds::default(),
@@ -322,16 +328,24 @@ impl Metrics {
         }
         self.newest_event_ms
             .fetch_max(counts.newest_event_ms, Ordering::Relaxed);
+        self.locked_totals().counts.merge(counts);
+    }
+
+    /// What was counted so far.
+    pub fn totals(&self) -> Totals {
+        self.locked_totals().clone()
     }
 
     /// Counts bytes that were read, after decompression.
     pub fn input_bytes(&self, bytes: u64) {
         self.handles.input_bytes.increment(bytes);
+        self.locked_totals().input_bytes += bytes;
     }
 
     /// Counts bytes that were written to the output.
     pub fn output_bytes(&self, bytes: u64) {
         self.handles.output_bytes.increment(bytes);
+        self.locked_totals().output_bytes += bytes;
     }
 
     /// Counts time that the reader waited for input.
@@ -406,6 +420,10 @@ impl Metrics {
                 exporter.run_upkeep();
             }
         }
+    }
+
+    fn locked_totals(&self) -> MutexGuard<'_, Totals> {
+        self.totals.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn pending_delays(&self) -> MutexGuard<'_, usize> {

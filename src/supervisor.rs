@@ -5,7 +5,7 @@
 //! Invariants: **On SIGTERM and SIGINT the run stops reading, writes what it has read and ends.**
 //! **When nobody takes its output for [`PATIENCE`] after that, it is given up**, and so it is at a
 //! second signal. SIGHUP has the output files opened anew and never ends the run. The metrics file
-//! is written a last time before the process ends, and with it stdout.
+//! is written a last time before the process ends, and with it stdout; so is what the host is told.
 //!
 //! Not here: the data path (`pipeline`), the exit status (`main`).
 //!
@@ -13,7 +13,7 @@
 //! a metrics file that cannot be written are messages, and the filter goes on.
 
 use std::fs;
-use std::io::{self, IsTerminal as _};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,11 +23,11 @@ use indicatif::{ProgressBar, ProgressStyle};
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
-use tokio::time::{Instant, interval, sleep_until};
+use tokio::time::{Instant, interval, interval_at, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{Config, Input};
-use crate::metrics::{Address, Endpoint, Metrics, TextFile};
+use crate::config::{Config, Input, StderrProtocol};
+use crate::metrics::{Address, Endpoint, HadoopReport, Metrics, TextFile};
 use crate::pipeline::{self, Kept, Outputs, Summary};
 use crate::sink::{Access, Sink, SinkError};
 use crate::source::{FileId, Source, StopSignal, StopTrigger, stop_pair};
@@ -41,6 +41,10 @@ const LOOK: Duration = Duration::from_millis(20);
 
 /// How often the metrics file is written: `node_exporter` is scraped about as often.
 const METRICS_FILE_INTERVAL: Duration = Duration::from_secs(15);
+
+/// How often the host is told on stderr how the run goes. Hadoop takes note as often, and ends a task
+/// that gives no sign of life for 600 s.
+const REPORT_INTERVAL: Duration = Duration::from_secs(10);
 
 /// How a run ended.
 #[derive(Debug)]
@@ -110,6 +114,7 @@ struct Supervisor {
     /// Until it could not be written the last time.
     is_metrics_file_written: AtomicBool,
     bar: ProgressBar,
+    report: Option<Arc<Mutex<HadoopReport>>>,
 }
 
 fn start(config: &Config) -> Result<(Supervisor, Signals), Error> {
@@ -146,6 +151,10 @@ fn start(config: &Config) -> Result<(Supervisor, Signals), Error> {
         endpoint_stop: CancellationToken::new(),
         is_metrics_file_written: AtomicBool::new(true),
         bar,
+        report: match config.stderr_protocol {
+            StderrProtocol::None => None,
+            StderrProtocol::Hadoop => Some(Arc::default()),
+        },
     };
     Ok((supervisor, signals))
 }
@@ -266,6 +275,7 @@ impl Supervisor {
     ) -> Ended {
         self.serve_metrics(config).await;
         let mut metrics_file = interval(METRICS_FILE_INTERVAL);
+        let mut report = interval_at(Instant::now() + REPORT_INTERVAL, REPORT_INTERVAL);
         let mut by = None;
         let mut stall = Stall::default();
         loop {
@@ -296,6 +306,7 @@ impl Supervisor {
                 _ = metrics_file.tick(), if config.metrics_file.is_some() => {
                     self.write_metrics_file(config);
                 }
+                _ = report.tick(), if self.report.is_some() => self.tell_host(),
             }
         }
     }
@@ -350,6 +361,20 @@ impl Supervisor {
         }
     }
 
+    /// On a thread of its own, because stderr may be a pipe that nobody reads. Then the lock is held
+    /// by who waits for it, and the others leave it at that.
+    fn tell_host(&self) {
+        let Some(report) = self.report.clone() else {
+            return;
+        };
+        let metrics = Arc::clone(&self.metrics);
+        tokio::task::spawn_blocking(move || {
+            if let Ok(mut report) = report.try_lock() {
+                write_stderr(&report.next(&metrics.totals()));
+            }
+        });
+    }
+
     /// On a thread of its own, because the writer may hold the outputs for long.
     fn reopen_outputs(&self) {
         let outputs = Arc::clone(&self.outputs);
@@ -369,6 +394,11 @@ impl Supervisor {
         self.write_metrics_file(config);
         // A reopening that is under way holds the outputs.
         self.runtime.shutdown_timeout(PATIENCE);
+        if let Some(report) = &self.report
+            && let Ok(mut report) = report.try_lock()
+        {
+            write_stderr(&report.last(&self.metrics.totals()));
+        }
         // Outputs that are still held belong to a run that was given up.
         if let Some(outputs) = Arc::into_inner(self.outputs) {
             let closed = outputs
@@ -474,6 +504,11 @@ impl Stall {
         }
         self.since.elapsed() >= PATIENCE
     }
+}
+
+/// A stderr that is closed takes nothing.
+fn write_stderr(lines: &str) {
+    let (Ok(()) | Err(_)) = io::stderr().write_all(lines.as_bytes());
 }
 
 fn with_cause(error: &dyn std::error::Error) -> String {

@@ -14,7 +14,7 @@ use hsmtrail::cli::{Args, Options};
 use hsmtrail::config::layers::KEYS;
 use hsmtrail::config::{
     Config, ConfigError, DedupWindow, Envelope, Input, InputForm, LogFormat, LogLevel, OnReject,
-    Select, Validate,
+    Select, StderrProtocol, Validate,
 };
 use hsmtrail::metrics::TextFile;
 use hsmtrail::source::Address;
@@ -108,7 +108,7 @@ fn every_option_is_a_key_and_every_key_an_option() {
 /// A key, a value that is not its default, as TOML and as text, and what it changes.
 type Sample = (&'static str, &'static str, &'static str, fn(&mut Config));
 
-const SAMPLES: [Sample; 25] = [
+const SAMPLES: [Sample; 26] = [
     ("follow", "true", "true", |config| config.follow = true),
     ("state", "'s'", "s", |config| {
         config.state = Some("s".into());
@@ -177,6 +177,9 @@ const SAMPLES: [Sample; 25] = [
         config.metrics_file = TextFile::named(Path::new("m.prom"));
     }),
     ("summary", "true", "true", |config| config.summary = true),
+    ("stderr_protocol", "'hadoop'", "hadoop", |config| {
+        config.stderr_protocol = StderrProtocol::Hadoop;
+    }),
     ("log_level", "'debug'", "debug", |config| {
         config.log_level = LogLevel::Debug;
     }),

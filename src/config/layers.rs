@@ -22,7 +22,7 @@ use crate::cli::Options;
 use crate::suggest::nearest;
 
 /// The keys of the config file: every option but `config` itself.
-pub const KEYS: [&str; 25] = [
+pub const KEYS: [&str; 26] = [
     "follow",
     "state",
     "listen",
@@ -46,6 +46,7 @@ pub const KEYS: [&str; 25] = [
     "metrics_listen",
     "metrics_file",
     "summary",
+    "stderr_protocol",
     "log_level",
     "log_format",
 ];
@@ -189,6 +190,7 @@ fn set(options: &mut Options, key: &str, spelling: &Spelling<'_>) -> Result<bool
         ),
         "metrics_file" => keep(&mut options.metrics_file, &value::PROM_FILE, spelling),
         "summary" => keep(&mut options.summary, &value::SWITCH, spelling),
+        "stderr_protocol" => keep(&mut options.stderr_protocol, &Kind::choice(), spelling),
         "log_level" => keep(&mut options.log_level, &Kind::choice(), spelling),
         "log_format" => keep(&mut options.log_format, &Kind::choice(), spelling),
         _ => Ok(false),
