@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::BytesMut;
 use bzip2::write::BzEncoder;
 use flate2::write::GzEncoder;
-use hsmtrail::source::{Read, Source, SourceError, gunzip, stop_pair};
+use hsmtrail::source::{Damage, Packing, Read, Source, SourceError, gunzip, stop_pair};
 
 use crate::input::{Choices, Cuts};
 
@@ -17,6 +17,9 @@ const READ_SIZE: usize = 128 * 1024;
 
 /// So much may come of anything, and how much more before it is looked again.
 const FLOOR: u64 = (16 << 20) + (1 << 20);
+
+/// What is packed is about as long at most.
+const LONG: usize = 64 * 1024;
 
 /// How many times longer a source may become here.
 const RATIO: u64 = 50;
@@ -32,7 +35,7 @@ pub fn check(data: &[u8]) {
     let (raw, expected) = match packing {
         0 => (text.to_vec(), None),
         _ => {
-            let plain = text.repeat(1 << (repeat % 12));
+            let plain = text.repeat(1 + (LONG >> (repeat % 17)) / text.len().max(1));
             let raw = [pack(packing, &plain), pack(packing, text)].concat();
             damaged(raw, [plain, text.to_vec()].concat(), flaws & 3, places)
         }
@@ -131,7 +134,8 @@ fn damaged(
 #[derive(Debug, PartialEq, Eq)]
 struct Outcome {
     bytes: Vec<u8>,
-    error: Option<String>,
+    /// Where the damage shows depends on the pieces; what it is does not.
+    error: Option<(Packing, Damage)>,
 }
 
 impl Outcome {
@@ -169,14 +173,21 @@ fn read(raw: &[u8], cuts: &[u8]) -> Outcome {
                 };
             }
             Ok(Read::Stopped) => panic!("nothing stops it"),
-            Err(error) => {
-                assert!(matches!(error, SourceError::Corrupt { .. }), "{error}");
+            Err(SourceError::Corrupt {
+                packing,
+                damage,
+                offset,
+                ..
+            }) => {
+                assert!(offset <= raw.len() as u64, "byte {offset}");
                 assert!(matches!(source.read(&mut bytes, None), Ok(Read::End)));
+                let error = Some((packing, damage));
                 return Outcome {
                     bytes: bytes.into(),
-                    error: Some(error.to_string()),
+                    error,
                 };
             }
+            Err(error) => panic!("{error}"),
         }
     }
 }

@@ -15,7 +15,8 @@ use hsmtrail::config::{
 };
 use hsmtrail::decode::EventDecoder;
 use hsmtrail::encode::reject::{self, Detail, Reject, Streamed};
-use hsmtrail::enrich::enrich;
+use hsmtrail::enrich::{Severity, enrich};
+use hsmtrail::envelope::{Content, Notice};
 use hsmtrail::framing::{self, FrameKind, RejectReason};
 use hsmtrail::metrics::{Counts, Metrics, RecordOutcome};
 use hsmtrail::pipeline::{self, Limits, Outputs, Summary};
@@ -53,7 +54,7 @@ pub fn check(data: &[u8]) {
         assert_eq!(show(&run.written), show(&written), "laws 3 and 4");
         // When a reject ends the run, what was read by then depends on the cuts.
         if config.on_reject != OnReject::Stop {
-            assert_eq!(run.summary.counts, counts, "law 2: counts");
+            assert_eq!(told(&run.summary.counts), told(&counts), "law 2: counts");
             for (source, outcome) in sources.iter().zip(&outcomes) {
                 records_are_frames(&config, source, outcome);
             }
@@ -61,10 +62,10 @@ pub fn check(data: &[u8]) {
     } else {
         config.workers = NonZeroUsize::MIN;
         let again = self::run(&config, &sources, apart, Cuts::of(model_cuts));
-        assert_eq!(run.names, again.names, "descriptors are given back");
-        assert_eq!(show(&run.written), show(&again.written), "law 4");
+        assert_eq!(unnamed(&run), unnamed(&again), "law 4");
         if config.on_reject != OnReject::Stop {
-            assert_eq!(run.summary.counts, again.summary.counts, "law 4: counts");
+            let (one, other) = (&run.summary.counts, &again.summary.counts);
+            assert_eq!(told(one), told(other), "law 4: counts");
         }
     }
     if config.on_reject != OnReject::Stop {
@@ -214,10 +215,29 @@ fn feed(mut pipe: PipeWriter, source: &[u8], cuts: Cuts<'_>) {
     }
 }
 
+/// The outputs without the names of the sources, which are those of descriptors.
+fn unnamed(run: &Done) -> [String; 2] {
+    let mut shown = show(&run.written);
+    for name in &run.names {
+        shown = shown.map(|text| text.replace(&format!("\\\"{name}\\\""), ""));
+    }
+    shown
+}
+
 fn show(written: &[Vec<u8>; 2]) -> [String; 2] {
     written
         .each_ref()
         .map(|written| written.escape_ascii().to_string())
+}
+
+/// What is counted, but for the delay of delivery, which depends on the clock.
+fn told(counts: &Counts) -> Vec<u64> {
+    let records = RecordOutcome::ALL.map(|outcome| counts.records(outcome));
+    let rejects = RejectReason::ALL.map(|reason| counts.rejects(reason));
+    let notices = Notice::ALL.map(|notice| counts.notices(notice));
+    let severities = Severity::ALL.map(|severity| counts.severities(severity));
+    let told = [&records[..], &rejects[..], &notices[..], &severities[..]];
+    told.concat()
 }
 
 /// Laws 9 and 10: what is written are whole lines, each of them JSON.
@@ -406,7 +426,6 @@ pub(crate) fn same_record(record: &[u8], line: &[u8]) {
 
 /// Whether an event could be inside.
 fn holds_text(record: &[u8]) -> bool {
-    use hsmtrail::envelope::Content;
     !matches!(Content::of(record), Content::Event)
 }
 

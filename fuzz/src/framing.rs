@@ -154,15 +154,19 @@ fn balanced(text: &[u8]) -> Vec<u8> {
     for &byte in text.iter().filter(|byte| !b"\r\n".contains(byte)) {
         match byte {
             b'{' | b'}' | b'[' | b']' if !in_string => continue,
+            // Outside strings too: JSON that was escaped once too often is common damage.
             _ if escaped => escaped = false,
-            b'\\' => escaped = in_string,
+            b'\\' => escaped = true,
             b'"' => in_string = !in_string,
             _ => {}
         }
         out.push(byte);
     }
+    if escaped {
+        out.push(b'\\');
+    }
     if in_string {
-        out.extend_from_slice(if escaped { b"\\\"" } else { b"\"" });
+        out.push(b'"');
     }
     out
 }

@@ -11,6 +11,7 @@ use hsmtrail::config::{Envelope, Select, Validate};
 use hsmtrail::decode::grammar;
 use hsmtrail::envelope::{Content, MAX_LEVELS};
 use hsmtrail::framing::{FrameKind, InputForm};
+use hsmtrail::metrics::RecordOutcome;
 use hsmtrail::pipeline::Limits;
 
 use crate::filter::same_record;
@@ -91,6 +92,8 @@ struct Wrapped {
     in_string: bool,
     /// It stands as a value in JSON, so it has to be one object.
     in_json: bool,
+    /// It is known to be in an array of records only if it shows that it is an event.
+    is_shown: bool,
 }
 
 impl Wrapped {
@@ -101,6 +104,7 @@ impl Wrapped {
             packed: 0,
             in_string: false,
             in_json: false,
+            is_shown: false,
         }
     }
 
@@ -124,7 +128,12 @@ impl Wrapped {
             }
             6 => {
                 let string = self.string(shell);
-                let array = if shell < 128 { "logEvents" } else { "Records" };
+                self.is_shown |= self.levels == 1;
+                let array = if self.levels == 1 {
+                    "logEvents"
+                } else {
+                    "Records"
+                };
                 format!("{{\"{array}\":[{{\"{name}\":{string}}}]}}").into_bytes()
             }
             _ => {
