@@ -26,15 +26,15 @@ pub fn check(data: &[u8]) {
     let tree = text.map(json::tree);
     assert_eq!(grammar::check(record), verdict, "verdict");
     let mut decoder = EventDecoder::new();
-    let decoded = decoder.decode(record);
+    let read = decoder.decode(record);
     assert_eq!(
-        decoded.is_ok(),
+        read.is_ok(),
         verdict.is_ok(),
         "what passes the check is decoded"
     );
     walks(record);
     let content = Content::of(record);
-    let (Ok(event), Some(tree)) = (decoded, &tree) else {
+    let (Ok(event), Some(tree)) = (read, &tree) else {
         return;
     };
     same_event(&event, tree);
@@ -58,7 +58,7 @@ pub fn check(data: &[u8]) {
     if tree.as_object().is_some_and(|members| !members.is_empty()) {
         spliced(
             record,
-            Event {
+            &Event {
                 event_source: Some(SOURCE),
                 already_enriched: false,
                 ..event
@@ -96,8 +96,8 @@ fn walks(record: &[u8]) {
         );
         let mut decoder = EventDecoder::new();
         let mut event = Event::default();
-        let decoded = decoder.decode_front(text, LineBreaks::Blank, &mut event);
-        assert_eq!(decoded, Ok(walked.len), "decoding goes as far as walking");
+        let end = decoder.decode_front(text, LineBreaks::Blank, &mut event);
+        assert_eq!(end, Ok(walked.len), "decoding goes as far as walking");
     } else {
         assert_eq!(any, None);
         let end = text.trim_end_matches([' ', '\t', '\n', '\r']);
@@ -156,9 +156,9 @@ fn same_key(record: &[u8], tree: &Value) {
 }
 
 /// Law 1: without the new member the output is the input but for line breaks and indentation.
-fn spliced(record: &[u8], event: Event<'_>) {
+fn spliced(record: &[u8], event: &Event<'_>) {
     let record = record.trim_ascii();
-    let enrichment = enrich(&event).expect("an event of CloudHSM");
+    let enrichment = enrich(event).expect("an event of CloudHSM");
     let mut out = Vec::new();
     encode::copy(record, &mut out);
     let before = without_line_breaks(record);

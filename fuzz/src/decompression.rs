@@ -30,15 +30,15 @@ pub fn check(data: &[u8]) {
     let packing = choices.below(4);
     let flaws = choices.byte();
     let cuts = choices.bytes(3);
-    let places = choices.bytes(if flaws & 3 == 0 { 0 } else { 8 });
+    let flaw = flaws % 4;
+    let places = choices.bytes(if flaw == 0 { 0 } else { 8 });
     let (repeat, text) = (choices.byte(), choices.rest());
-    let (raw, expected) = match packing {
-        0 => (text.to_vec(), None),
-        _ => {
-            let plain = text.repeat(1 + (LONG >> (repeat % 17)) / text.len().max(1));
-            let raw = [pack(packing, &plain), pack(packing, text)].concat();
-            damaged(raw, [plain, text.to_vec()].concat(), flaws & 3, places)
-        }
+    let (raw, expected) = if packing == 0 {
+        (text.to_vec(), None)
+    } else {
+        let plain = text.repeat(1 + (LONG >> (repeat % 17)) / text.len().max(1));
+        let raw = [pack(packing, &plain), pack(packing, text)].concat();
+        damaged(raw, [plain, text.to_vec()].concat(), flaw, places)
     };
     if raw.len() > 256 * 1024 {
         return;

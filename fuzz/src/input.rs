@@ -167,7 +167,7 @@ impl<'a> Cuts<'a> {
     }
 
     /// The pieces of `input`; all of it when the first length is 0 or there is none.
-    pub fn pieces<'i>(self, mut input: &'i [u8]) -> impl Iterator<Item = &'i [u8]> {
+    pub fn pieces(self, mut input: &[u8]) -> impl Iterator<Item = &[u8]> {
         let lengths = if self.is_whole() { &[] } else { self.0 };
         let mut lengths = lengths.iter().cycle();
         std::iter::from_fn(move || {
