@@ -190,3 +190,24 @@ fn r5_a_log_file_that_begins_too_late_costs_its_line() {
         assert_eq!(code, Some(1));
     }
 }
+
+/// In an object that could still become a log file, a quote behind a backslash outside strings
+/// began a string, in any other object it did not, so the same damage cost more in some forms.
+#[test]
+fn r5_an_escaped_quote_outside_strings_costs_its_record_in_every_form() {
+    let damaged = ["{\"n\":1\\\"a}", "{\"n\":\\\"1}", "{\"n\":1\\\\\"}\"}"];
+    for damaged in damaged {
+        for (open, between, close) in [
+            ("", "\n", "\n"),
+            ("", "", ""),
+            ("{\"Records\":[", ",", "]}"),
+            ("[\n", ",\n", "\n]\n"),
+        ] {
+            let records = ["{\"n\":0}", damaged, "{\"n\":2}"].join(between);
+            let (output, _) = filtered(&format!("{open}{records}{close}"));
+            let lines: Vec<_> = output.lines().collect();
+            assert_eq!(lines.len(), 3, "{output}");
+            assert_eq!((lines[0], lines[2]), ("{\"n\":0}", "{\"n\":2}"));
+        }
+    }
+}

@@ -154,23 +154,21 @@ fn content(file: &File) -> Vec<u8> {
 /// Runs the filter over the sources: each is a file, or a pipe when it comes in pieces.
 fn run(config: &Config, sources: &[&[u8]], apart: bool, cuts: Cuts<'_>) -> Done {
     let mut config = config.clone();
-    let mut held = Vec::new();
+    let mut held: Vec<File> = Vec::new();
     let mut feeds = Vec::new();
     let mut names = Vec::new();
     for source in sources {
-        let fd = if cuts.is_whole() {
+        let file = if cuts.is_whole() {
             let mut file = memory();
             file.write_all(source).expect("memory");
-            held.push(file.into());
-            held.last()
+            file
         } else {
             let (reader, writer) = std::io::pipe().expect("a pipe");
             feeds.push((writer, *source));
-            held.push(OwnedFd::from(reader));
-            held.last()
+            OwnedFd::from(reader).into()
         };
-        let fd = fd.map(|fd: &OwnedFd| fd.as_raw_fd()).unwrap_or_default();
-        names.push(format!("/proc/self/fd/{fd}"));
+        names.push(format!("/proc/self/fd/{}", file.as_raw_fd()));
+        held.push(file);
     }
     config.inputs = names
         .iter()
@@ -194,8 +192,10 @@ fn run(config: &Config, sources: &[&[u8]], apart: bool, cuts: Cuts<'_>) -> Done 
         }
         let metrics = Metrics::off();
         let ended = pipeline::run(&config, &outputs, &metrics, (&trigger, &signal), &|_| ());
-        // Who still writes to a pipe ends with its last reader.
-        held.clear();
+        // What the run left in a pipe, so that its feeder ends, and not by a signal.
+        for mut file in held {
+            std::io::copy(&mut file, &mut std::io::sink()).expect("a pipe");
+        }
         ended.expect("a run from memory to memory")
     });
     assert_eq!(summary.failed_sources, 0);
@@ -208,9 +208,7 @@ fn run(config: &Config, sources: &[&[u8]], apart: bool, cuts: Cuts<'_>) -> Done 
 
 fn feed(mut pipe: PipeWriter, source: &[u8], cuts: Cuts<'_>) {
     for piece in cuts.pieces(source) {
-        if pipe.write_all(piece).is_err() {
-            return;
-        }
+        pipe.write_all(piece).expect("a reader to the end");
         std::thread::yield_now();
     }
 }
