@@ -21,6 +21,7 @@ pub mod key;
 mod members;
 mod policy;
 pub mod prefilter;
+pub mod second;
 #[cfg(test)]
 mod texts;
 
