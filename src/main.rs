@@ -1,11 +1,13 @@
 //! The `hsmtrail` command: what was typed → configuration → a run → an exit status.
 
+use std::fmt;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
 use clap::Parser as _;
 use hsmtrail::cli::{self, Args, Command};
 use hsmtrail::config::{Config, Input};
+use hsmtrail::logging::printable;
 use hsmtrail::metrics::RecordOutcome;
 use hsmtrail::sink::SinkError;
 use hsmtrail::supervisor::{self, Ended, Error, StopCause};
@@ -19,16 +21,17 @@ const INTERRUPTED: u8 = 130;
 const READER_GONE: u8 = 141;
 
 /// A host that gives its children no input would otherwise see a run that succeeds over nothing.
-const NOTHING_TO_READ: &str = "hsmtrail: stdin is /dev/null, or was closed, and no FILE is given: \
-                               there is nothing to read; name files, or - if that is meant\n";
+const NOTHING_TO_READ: &str = "stdin is /dev/null, or was closed, and no FILE is given: \
+                               there is nothing to read; name files, or - if that is meant";
 
 fn main() -> ExitCode {
     let args = match Args::try_parse() {
         Ok(args) => args,
-        Err(error) => {
+        Err(error) if error.use_stderr() => return misused(&error),
+        Err(help) => {
             // A stream that is closed takes no message.
-            let (Ok(()) | Err(_)) = error.print();
-            return ExitCode::from(if error.use_stderr() { USAGE } else { 0 });
+            let (Ok(()) | Err(_)) = help.print();
+            return ExitCode::SUCCESS;
         }
     };
     if let Some(command) = &args.command {
@@ -40,16 +43,26 @@ fn main() -> ExitCode {
     }) {
         Ok(config) if no_files && config.inputs == [Input::Stdin] => {
             if io::stdin().is_terminal() {
-                complain(&cli::usage(), USAGE)
+                say(&cli::usage(), USAGE)
             } else if source::stdin_is_null() {
-                complain(NOTHING_TO_READ, USAGE)
+                complain(&NOTHING_TO_READ, USAGE)
             } else {
                 filter(&config)
             }
         }
         Ok(config) => filter(&config),
-        Err(error) => complain(&format!("hsmtrail: {error}\n"), USAGE),
+        Err(error) => complain(&error, USAGE),
     }
+}
+
+/// Says what is wrong with the arguments. Clap quotes them as they are, between lines of its own, so
+/// they are parsed again as they can be printed.
+fn misused(error: &clap::Error) -> ExitCode {
+    let words = std::env::args_os().map(|word| printable(&word.to_string_lossy()).into_owned());
+    let again = Args::try_parse_from(words).err();
+    let text = again.as_ref().unwrap_or(error).to_string();
+    let lines: Vec<_> = text.split('\n').map(printable).collect();
+    say(&lines.join("\n"), USAGE)
 }
 
 fn print(command: &Command) -> ExitCode {
@@ -59,13 +72,13 @@ fn print(command: &Command) -> ExitCode {
             operation: Some(name),
         } => match explain::operation(name) {
             Ok(text) => text.into_bytes(),
-            Err(error) => return complain(&format!("hsmtrail: {error}\n"), USAGE),
+            Err(error) => return complain(&error, USAGE),
         },
         Command::Schema => schema::TEXT.as_bytes().to_vec(),
         Command::Completions { shell } => cli::completions(*shell),
         Command::Man => match cli::man() {
             Ok(page) => page,
-            Err(error) => return complain(&format!("hsmtrail: {error}\n"), FAILED),
+            Err(error) => return complain(&error, FAILED),
         },
     };
     match io::stdout()
@@ -74,10 +87,7 @@ fn print(command: &Command) -> ExitCode {
     {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::from(READER_GONE),
-        Err(error) => complain(
-            &format!("hsmtrail: cannot write to stdout: {error}\n"),
-            FAILED,
-        ),
+        Err(error) => complain(&format_args!("cannot write to stdout: {error}"), FAILED),
     }
 }
 
@@ -87,7 +97,7 @@ fn filter(config: &Config) -> ExitCode {
     let status = match result {
         Ok(summary) => {
             if config.summary {
-                complain(&format!("hsmtrail: {summary}\n"), 0);
+                complain(&summary, 0);
             }
             if summary.failed_sources > 0 {
                 FAILED
@@ -116,8 +126,14 @@ fn filter(config: &Config) -> ExitCode {
     ExitCode::from(status)
 }
 
+/// Says something on stderr in one line, as messages are printed.
+fn complain(text: &dyn fmt::Display, status: u8) -> ExitCode {
+    let text = text.to_string();
+    say(&format!("hsmtrail: {}\n", printable(&text)), status)
+}
+
 /// Says something on stderr. A stderr that is closed takes no message.
-fn complain(text: &str, status: u8) -> ExitCode {
+fn say(text: &str, status: u8) -> ExitCode {
     let (Ok(()) | Err(_)) = io::stderr().write_all(text.as_bytes());
     ExitCode::from(status)
 }

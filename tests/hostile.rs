@@ -7,6 +7,7 @@
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
+    clippy::format_push_string,
     clippy::panic,
     clippy::indexing_slicing,
     clippy::string_slice,
@@ -16,8 +17,6 @@
 #[path = "common/binary.rs"]
 mod binary;
 mod generators;
-
-use std::fmt::Write as _;
 
 use binary::run;
 use bytes::BytesMut;
@@ -216,7 +215,7 @@ proptest! {
         for (value, blank) in &parts {
             // Two numbers or words in a row would be one.
             let blank = if value.ends_with(['}', ']', '"']) { blank } else { "\n" };
-            let _ = write!(input, "{value}{blank}");
+            input += &format!( "{value}{blank}");
         }
         let expected: Vec<_> = values(&input).into_iter().flat_map(records).collect();
         prop_assert_eq!(&framed(&input, InputForm::Document, chunk), &expected, "{}", input);

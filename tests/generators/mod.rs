@@ -6,9 +6,12 @@
 //! The properties of `tests/hostile.rs` take it small and at random, `benches/complexity.rs` at
 //! 1 MiB and 64 MiB. Nothing of the program is used here.
 
-#![allow(dead_code, reason = "each of its users needs a part")]
+#![allow(
+    dead_code,
+    clippy::format_push_string,
+    reason = "each of its users needs a part, and makes it once"
+)]
 
-use std::fmt::Write as _;
 use std::io::Write as _;
 
 use base64::Engine as _;
@@ -170,7 +173,7 @@ fn runs_of_backslashes(size: usize, noise: &mut Noise) -> Vec<u8> {
         let run = 2 * noise.below(400);
         let tail = noise.pick(&["", "\"", "n", "u0041"]);
         let run = if tail.is_empty() { run } else { run + 1 };
-        let _ = write!(out, "{{\"a\":\"{}{tail}\"}}", "\\".repeat(run));
+        *out += &format!("{{\"a\":\"{}{tail}\"}}", "\\".repeat(run));
         out.push_str(noise.pick(&["\n", "", "\\\n"]));
     })
     .into_bytes()
@@ -192,7 +195,7 @@ fn nested(depth: usize, noise: &mut Noise) -> String {
 fn deep_nesting(size: usize, noise: &mut Noise) -> Vec<u8> {
     fill(size, |out| {
         let depth = 126 + noise.below(3);
-        let _ = writeln!(out, "{{\"a\":{}}}", nested(depth, noise));
+        *out += &format!("{{\"a\":{}}}\n", nested(depth, noise));
     })
     .into_bytes()
 }
@@ -205,7 +208,7 @@ fn opening_braces(size: usize, noise: &mut Noise) -> Vec<u8> {
 fn closing_brackets(size: usize, noise: &mut Noise) -> Vec<u8> {
     let mut text = "[\n{}\n".to_owned();
     text += &fill(size, |out| {
-        out.push_str(noise.pick(&["}", "]", "},", "]\n", " }", "{}]"]))
+        out.push_str(noise.pick(&["}", "]", "},", "]\n", " }", "{}]"]));
     });
     text.into_bytes()
 }
@@ -218,7 +221,7 @@ fn megabyte_strings(size: usize, noise: &mut Noise) -> Vec<u8> {
     fill(size, |out| {
         let length = (size / 2).min(1 << 20) * (8 + noise.below(4)) / 10;
         let unit = noise.pick(&["x", "é", "\\\"", "{}", "\\u00e9", "cloudhsm", "😀"]);
-        let _ = writeln!(out, "{{\"a\":\"{}\"}}", unit.repeat(length / unit.len()));
+        *out += &format!("{{\"a\":\"{}\"}}\n", unit.repeat(length / unit.len()));
     })
     .into_bytes()
 }
@@ -237,7 +240,7 @@ fn unpaired_surrogates(size: usize, noise: &mut Noise) -> Vec<u8> {
         let text: String = (0..noise.below(40)).map(|_| noise.pick(UNITS)).collect();
         let name: String = (0..noise.below(3)).map(|_| noise.pick(UNITS)).collect();
         let members = format!(",\"userAgent\":\"{text}\",\"{name}\":\"{text}\"");
-        let _ = writeln!(out, "{}", event(&members));
+        *out += &format!("{}\n", event(&members));
     })
     .into_bytes()
 }
@@ -252,9 +255,8 @@ fn long_numbers(size: usize, noise: &mut Noise) -> Vec<u8> {
             3 => format!("0.{digits}E-{digits}"),
             _ => format!("0{digits}"),
         };
-        let _ = writeln!(
-            out,
-            "{}",
+        *out += &format!(
+            "{}\n",
             event(&format!(",\"eventTime\":{number},\"readOnly\":{number}"))
         );
     })
@@ -267,7 +269,7 @@ fn huge_keys(size: usize, noise: &mut Noise) -> Vec<u8> {
         let unit = noise.pick(&["k", "\\u0052", "Records", "\\\"", "é"]);
         let key = unit.repeat(1 + length / unit.len());
         let value = noise.pick(&["[{}]", "1", "{}", "\"\""]);
-        let _ = write!(out, "{{\"{key}\":{value},\"{key}\":{value}}}\n\n");
+        *out += &format!("{{\"{key}\":{value},\"{key}\":{value}}}\n\n");
     })
     .into_bytes()
 }
@@ -291,7 +293,7 @@ fn escaped_keys(size: usize, noise: &mut Noise) -> Vec<u8> {
             })
             .collect();
         let value = noise.pick(&["[{},{}]", "{}", "\"cloudhsm.amazonaws.com\"", "\"{}\"", "1"]);
-        let _ = write!(out, "{{\"{name}\":{value},\"{name}\":{value}}}\n");
+        *out += &format!("{{\"{name}\":{value},\"{name}\":{value}}}\n");
     })
     .into_bytes()
 }
@@ -320,7 +322,7 @@ fn bytes_that_are_no_text(size: usize, noise: &mut Noise) -> Vec<u8> {
 
 fn giant_string(size: usize, noise: &mut Noise) -> Vec<u8> {
     let text = fill(size, |out| {
-        out.push_str(noise.pick(&["x", r"\n", r"\u0041", r"\ud800", "é{"]))
+        out.push_str(noise.pick(&["x", r"\n", r"\u0041", r"\ud800", "é{"]));
     });
     event(&format!(",\"userAgent\":\"{text}\"")).into_bytes()
 }
@@ -339,7 +341,7 @@ fn giant_object(size: usize, noise: &mut Noise) -> Vec<u8> {
         let name = noise.pick(NAMES);
         let number = noise.below(1000);
         let value = noise.pick(&["1", "\"x\"", "{}", "{\"arn\":\"a\",\"arn\":\"b\"}", "[{}]"]);
-        let _ = write!(out, ",\"{name}\":{value},\"{number}\":{value}");
+        *out += &format!(",\"{name}\":{value},\"{number}\":{value}");
     });
     event(&members).into_bytes()
 }
@@ -371,10 +373,7 @@ fn giant_policy(size: usize, noise: &mut Noise) -> Vec<u8> {
         let comma = if out.is_empty() { "" } else { "," };
         let number = noise.below(100_000_000);
         let kind = noise.pick(&["AWS", "Service", "k"]);
-        let _ = write!(
-            out,
-            "{comma}\"{kind}{number}\":[\"arn:aws:iam::{number:012}:root\",\"*\"]"
-        );
+        *out += &format!("{comma}\"{kind}{number}\":[\"arn:aws:iam::{number:012}:root\",\"*\"]");
     });
     let policy =
         format!("{{\"Statement\":[{{\"Effect\":\"Allow\",\"Principal\":{{{principals}}}}}]}}");
@@ -394,7 +393,7 @@ fn rejects(size: usize, noise: &mut Noise) -> Vec<u8> {
     let raw = "\u{1}\\\"".repeat(noise.below(100));
     fill(size, |out| {
         let bad = noise.pick(&["{\"a\":tru,\"b\":\"", "{\"a\" \"", "x\"", "[\"{"]);
-        let _ = writeln!(out, "{bad}{raw}{}\"}}", "x".repeat(noise.below(2000)));
+        *out += &format!("{bad}{raw}{}\"}}\n", "x".repeat(noise.below(2000)));
     })
     .into_bytes()
 }
@@ -445,7 +444,7 @@ fn records_in_strange_places(size: usize, noise: &mut Noise) -> Vec<u8> {
     ];
     fill(size, |out| {
         let members: Vec<_> = (0..noise.below(5)).map(|_| noise.pick(MEMBERS)).collect();
-        let _ = write!(out, "{{{}}}", members.join(","));
+        *out += &format!("{{{}}}", members.join(","));
         out.push_str(noise.pick(&["", "\n", "\n"]));
     })
     .into_bytes()
@@ -455,7 +454,7 @@ fn duplicate_records(size: usize, noise: &mut Noise) -> Vec<u8> {
     let between = noise.pick(&[",", ",\n"]);
     let arrays = fill(size, |out| {
         let records = noise.pick(&["{}", "{},{}", "", "1", "{\"Records\":[{}]}"]);
-        let _ = write!(out, "\"Records\":[{records}]{between}");
+        *out += &format!("\"Records\":[{records}]{between}");
     });
     format!("{{{arrays}\"x\":1}}").into_bytes()
 }
@@ -471,7 +470,7 @@ fn cut_log_files(size: usize, noise: &mut Noise) -> Vec<u8> {
             "{\"a\":\"",
             "{\"a\":1}}",
         ]);
-        let _ = write!(out, "{{\"Records\":[{end}{between}");
+        *out += &format!("{{\"Records\":[{end}{between}");
     })
     .into_bytes()
 }
@@ -522,7 +521,7 @@ fn prefilter_bait(size: usize, noise: &mut Noise) -> Vec<u8> {
             }
         };
         let start = noise.pick(&["{\"eventVersion\":\"1.08\",", "{"]);
-        let _ = writeln!(out, "{start}{members}}}");
+        *out += &format!("{start}{members}}}\n");
     })
     .into_bytes()
 }
@@ -561,7 +560,7 @@ fn cloudhsm_events(size: usize, noise: &mut Noise) -> Vec<u8> {
             ",\"{name}\":{text},\"userIdentity\":{{\"type\":\"AssumedRole\",\"arn\":{arn},\
              \"principalId\":{other}}},\"requestParameters\":{{\"{parameter}\":{text}}}"
         );
-        let _ = writeln!(out, "{}", event(&members));
+        *out += &format!("{}\n", event(&members));
     })
     .into_bytes()
 }
@@ -592,7 +591,7 @@ fn wrapped(noise: &mut Noise) -> String {
 
 fn wrappers_in_wrappers(size: usize, noise: &mut Noise) -> Vec<u8> {
     fill(size, |out| {
-        let _ = writeln!(out, "{}", wrapped(noise));
+        *out += &format!("{}\n", wrapped(noise));
     })
     .into_bytes()
 }
@@ -613,7 +612,7 @@ fn arrays_without_events(size: usize, noise: &mut Noise) -> Vec<u8> {
             ]));
         });
         let name = noise.pick(&["events", "Events", "logEvents", "QueryResultRows"]);
-        let _ = writeln!(out, "{{\"{name}\":[{array}{{}}]}}");
+        *out += &format!("{{\"{name}\":[{array}{{}}]}}\n");
     })
     .into_bytes()
 }
@@ -633,8 +632,7 @@ fn giant_texts(size: usize, noise: &mut Noise) -> Vec<u8> {
             "[{}]",
             "{\"message\":\"{}\"}",
         ]);
-        let _ = write!(
-            out,
+        *out += &format!(
             "\"message\":{},",
             quoted(&format!("{text}{}", noise.below(10)))
         );
@@ -650,11 +648,7 @@ fn unfolding(size: usize, noise: &mut Noise) -> Vec<u8> {
             1 => event("") + &"{}".repeat(noise.below(20_000)),
             2 => format!("{{\"logEvents\":[{{\"message\":{}}}]}}", quoted(&event(""))).repeat(2),
             _ => fill(500 + noise.below(2000), |out| {
-                let _ = writeln!(
-                    out,
-                    "{}",
-                    event(&format!(",\"userAgent\":\"{:x}\"", noise.0))
-                );
+                *out += &format!("{}\n", event(&format!(",\"userAgent\":\"{:x}\"", noise.0)));
                 noise.below(2);
             }),
         };
@@ -670,7 +664,7 @@ fn unfolding(size: usize, noise: &mut Noise) -> Vec<u8> {
             .get(noise.below(payloads.len()))
             .map_or("", String::as_str);
         let cut = noise.pick(&["", "", "", "A"]);
-        let _ = writeln!(out, "{{\"awslogs\":{{\"data\":\"{payload}{cut}\"}}}}");
+        *out += &format!("{{\"awslogs\":{{\"data\":\"{payload}{cut}\"}}}}\n");
     })
     .into_bytes()
 }
@@ -689,7 +683,7 @@ fn repeats_in_reverse(size: usize, noise: &mut Noise) -> Vec<u8> {
         let members = format!(
             ",\"eventTime\":\"{time}\",\"eventID\":\"{id}\",\"recipientAccountId\":\"111122223333\""
         );
-        let _ = writeln!(out, "{}", event(&members));
+        *out += &format!("{}\n", event(&members));
     })
     .into_bytes()
 }
