@@ -113,7 +113,7 @@ fn counted(args: &[&str], input: &[u8]) -> io::Result<u64> {
     let said = String::from_utf8_lossy(&done.stderr);
     // Rejects make the status 1.
     let count = said
-        .split_once("I refs:")
+        .split_once(" refs:")
         .and_then(|(_, rest)| rest.lines().next()?.trim().replace(',', "").parse().ok())
         .filter(|_| matches!(done.status.code(), Some(0 | 1)));
     count.ok_or_else(|| io::Error::other(format!("{}: {said}", done.status)))
