@@ -162,6 +162,21 @@ pub struct Options {
     #[arg(long, value_enum, value_name = "WHICH", help_heading = "Input")]
     pub validate: Option<Validate>,
 
+    /// Decode what may be an event a second time, by another decoder, and compare [default: false]
+    ///
+    /// A record that the two read differently is rejected; none is known. It takes time for events
+    /// only.
+    #[arg(
+        long,
+        value_name = "BOOL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true",
+        hide_possible_values = true,
+        help_heading = "Input"
+    )]
+    pub paranoid: Option<bool>,
+
     /// What becomes of a record that holds events, such as an EventBridge envelope [default: unwrap]
     #[arg(long, value_enum, value_name = "ACTION", help_heading = "Input")]
     pub envelope: Option<Envelope>,

@@ -30,6 +30,7 @@ use crate::source::{Address, MAX_INFLATE_RATIO, kind_of_many};
 
 /// What one run of the filter shall do.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option by itself")]
 pub struct Config {
     /// Where records come from, in this order; never empty.
     pub inputs: Vec<Input>,
@@ -47,6 +48,8 @@ pub struct Config {
     pub select: Select,
     /// Which records are parsed in full.
     pub validate: Validate,
+    /// What is decoded is decoded a second time, by another decoder, and compared.
+    pub paranoid: bool,
     /// What becomes of records that hold others.
     pub envelope: Envelope,
     /// How the input is laid out.
@@ -304,6 +307,7 @@ impl Default for Config {
             output: None,
             select: Select::default(),
             validate: Validate::default(),
+            paranoid: false,
             envelope: Envelope::default(),
             input: InputForm::default(),
             on_reject: OnReject::default(),
@@ -384,6 +388,7 @@ impl Config {
             output: options.output.filter(|path| value::is_real(path)),
             select: options.select.unwrap_or(default.select),
             validate: options.validate.unwrap_or(default.validate),
+            paranoid: options.paranoid.unwrap_or(default.paranoid),
             envelope: options.envelope.unwrap_or(default.envelope),
             input: options.input.unwrap_or(default.input),
             on_reject: options.on_reject.unwrap_or(default.on_reject),

@@ -4,14 +4,16 @@
 //! stderr is the systemd journal, text begins with the level as `<N>` instead of the program's name.
 //!
 //! Invariants: **Nothing is printed below the level asked for**, because hosts take a line on
-//! stderr for an event or a failure. A message is one line. **Who does not read stderr stops
-//! nothing**: a thread of its own writes what waits in a queue of 1 MiB; what finds it
-//! full is lost and counted, and the count is told once there is room.
+//! stderr for an event or a failure. **A message is one line, of which no character does anything
+//! but stand there** ([`printable`]): names of files, and what else others choose, are in it. **Who
+//! does not read stderr stops nothing**: a thread of its own writes what waits in a queue of 1 MiB;
+//! what finds it full is lost and counted, and the count is told once there is room.
 //!
 //! Not here: what is worth a message (each room); usage errors, before there is a run (`main`).
 //!
 //! Failure: none; a stderr that takes nothing loses the message.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::fmt;
 use std::io::{self, Write as _};
@@ -22,7 +24,7 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use tracing::level_filters::LevelFilter;
 use tracing::{Event, Level, Subscriber};
-use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::format::{Format, Json, JsonFields, Writer};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
@@ -72,9 +74,13 @@ pub fn start(level: LogLevel, format: LogFormat) -> io::Result<Messages> {
             })
             .try_init(),
         LogFormat::Json => messages
-            .json()
-            .flatten_event(true)
-            .with_target(false)
+            .fmt_fields(JsonFields::new())
+            .event_format(ForMachines(
+                Format::default()
+                    .json()
+                    .flatten_event(true)
+                    .with_target(false),
+            ))
             .try_init(),
     };
     Ok(Messages(queue))
@@ -82,14 +88,47 @@ pub fn start(level: LogLevel, format: LogFormat) -> io::Result<Messages> {
 
 /// The line that says what is wrong, for who has no [`Messages`] yet.
 pub fn complaint(text: &str) -> String {
-    format!("{}{text}\n", prefix(Level::ERROR, is_journal()))
+    format!(
+        "{}{}\n",
+        prefix(Level::ERROR, is_journal()),
+        printable(text)
+    )
+}
+/// A text as it can be printed: escaped as in Rust is each character that a terminal obeys, that
+/// ends a line, or that turns the direction of what follows.
+pub fn printable(text: &str) -> Cow<'_, str> {
+    escaped(text, |character| character.escape_unicode().to_string())
+}
+
+fn escaped(text: &str, escape: impl Fn(char) -> String) -> Cow<'_, str> {
+    if !text.contains(acts) {
+        return Cow::Borrowed(text);
+    }
+    let characters = text.chars().map(|character| {
+        if acts(character) {
+            escape(character)
+        } else {
+            character.to_string()
+        }
+    });
+    Cow::Owned(characters.collect())
+}
+
+/// Whether a character does something where it is printed.
+fn acts(character: char) -> bool {
+    character.is_control()
+        || matches!(
+            character,
+            '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+        )
 }
 
 impl Messages {
     /// Prints what was asked for, whatever the level.
     pub fn print(&self, text: &str) {
         let name = if is_journal() { "<6>" } else { "hsmtrail: " };
-        self.0.push(format!("{name}{text}\n").as_bytes());
+        self.0
+            .push(format!("{name}{}\n", printable(text)).as_bytes());
     }
 
     /// Waits until everything is printed, or stderr takes nothing.
@@ -135,16 +174,10 @@ impl Lines {
 
 impl Queue {
     fn push(&self, line: &[u8]) {
-        let mut line = line.to_vec();
-        // The name of a file may have a line break in it.
-        if let Some((_, message)) = line.split_last_mut() {
-            let breaks = message.iter_mut().filter(|byte| **byte == b'\n');
-            breaks.for_each(|byte| *byte = b' ');
-        }
         let mut lines = self.lock();
         if lines.bytes + line.len() <= WAITING {
             lines.bytes += line.len();
-            lines.waiting.push_back(line);
+            lines.waiting.push_back(line.to_vec());
             self.changed.notify_all();
         } else {
             lines.lost += 1;
@@ -222,10 +255,36 @@ where
         event: &Event<'_>,
     ) -> fmt::Result {
         writer.write_str(&prefix(*event.metadata().level(), self.is_journal))?;
+        let mut message = String::new();
         context
             .field_format()
-            .format_fields(writer.by_ref(), event)?;
-        writeln!(writer)
+            .format_fields(Writer::new(&mut message), event)?;
+        writeln!(writer, "{}", printable(&message))
+    }
+}
+
+/// One JSON object a line.
+struct ForMachines(Format<Json>);
+
+impl<S, N> FormatEvent<S, N> for ForMachines
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        let mut line = String::new();
+        self.0
+            .format_event(context, Writer::new(&mut line), event)?;
+        // What JSON lets through stands in a string.
+        let line = escaped(line.trim_end_matches('\n'), |character| {
+            format!("\\u{:04x}", u32::from(character))
+        });
+        writeln!(writer, "{line}")
     }
 }
 
@@ -284,5 +343,19 @@ mod tests {
         assert_eq!(queue.next(), Err(3));
         queue.push(b"again");
         assert_eq!(queue.next(), Ok(b"again".to_vec()));
+    }
+
+    #[test]
+    fn what_acts_is_escaped() {
+        for (text, expected) in [
+            ("", ""),
+            ("a b/é😀\\.json", "a b/é😀\\.json"),
+            ("\u{1b}[31m", "\\u{1b}[31m"),
+            ("a\nb\r\t", "a\\u{a}b\\u{d}\\u{9}"),
+            ("\0\u{7f}\u{9b}", "\\u{0}\\u{7f}\\u{9b}"),
+            ("\u{2028}\u{202e}\u{2066}x", "\\u{2028}\\u{202e}\\u{2066}x"),
+        ] {
+            assert_eq!(printable(text), expected);
+        }
     }
 }

@@ -8,6 +8,7 @@ use clap::Parser as _;
 use hsmtrail::cli::{self, Args, Command, Options};
 use hsmtrail::config::{Config, Input};
 use hsmtrail::logging::Messages;
+use hsmtrail::logging::printable;
 use hsmtrail::metrics::RecordOutcome;
 use hsmtrail::sink::SinkError;
 use hsmtrail::supervisor::{self, Ended, Error, StopCause};
@@ -28,10 +29,11 @@ const NOTHING_TO_READ: &str = "stdin is /dev/null, or was closed, and no FILE is
 fn main() -> ExitCode {
     let args = match Args::try_parse() {
         Ok(args) => args,
-        Err(error) => {
+        Err(error) if error.use_stderr() => return misused(&error),
+        Err(help) => {
             // A stream that is closed takes no message.
-            let (Ok(()) | Err(_)) = error.print();
-            return ExitCode::from(if error.use_stderr() { USAGE } else { 0 });
+            let (Ok(()) | Err(_)) = help.print();
+            return ExitCode::SUCCESS;
         }
     };
     if let Some(command) = args.command {
@@ -45,7 +47,7 @@ fn main() -> ExitCode {
             if io::stdin().is_terminal() {
                 say(&cli::usage(), USAGE)
             } else if source::stdin_is_null() {
-                complain(NOTHING_TO_READ, USAGE)
+                complain(&NOTHING_TO_READ, USAGE)
             } else {
                 filter(&config)
             }
@@ -53,6 +55,16 @@ fn main() -> ExitCode {
         Ok(config) => filter(&config),
         Err(error) => complain(&error.to_string(), USAGE),
     }
+}
+
+/// Says what is wrong with the arguments. Clap quotes them as they are, between lines of its own, so
+/// they are parsed again as they can be printed.
+fn misused(error: &clap::Error) -> ExitCode {
+    let words = std::env::args_os().map(|word| printable(&word.to_string_lossy()).into_owned());
+    let again = Args::try_parse_from(words).err();
+    let text = again.as_ref().unwrap_or(error).to_string();
+    let lines: Vec<_> = text.split('\n').map(printable).collect();
+    say(&lines.join("\n"), USAGE)
 }
 
 fn obey(command: Command) -> ExitCode {

@@ -68,6 +68,8 @@ pub struct Limits {
     pub envelope: Envelope,
     /// The longest record that is no reject, in bytes.
     pub max_record_bytes: usize,
+    /// What is decoded is decoded a second time, by another decoder, and compared.
+    pub paranoid: bool,
     /// The run ends with the first reject.
     pub stop_at_reject: bool,
     /// What tells repeats and what puts events in order is read from each record.
@@ -277,6 +279,7 @@ fn start_worker<'scope>(
         validate: config.validate,
         envelope: config.envelope,
         max_record_bytes: config.max_record_bytes,
+        paranoid: config.paranoid,
         stop_at_reject: config.on_reject == OnReject::Stop,
         keys: config.dedup != DedupWindow::Events(0) || !config.reorder.is_zero(),
     };

@@ -108,7 +108,7 @@ fn every_option_is_a_key_and_every_key_an_option() {
 /// A key, a value that is not its default, as TOML and as text, and what it changes.
 type Sample = (&'static str, &'static str, &'static str, fn(&mut Config));
 
-const SAMPLES: [Sample; 26] = [
+const SAMPLES: [Sample; 27] = [
     ("follow", "true", "true", |config| config.follow = true),
     ("state", "'s'", "s", |config| {
         config.state = Some("s".into());
@@ -136,6 +136,7 @@ const SAMPLES: [Sample; 26] = [
     ("validate", "'matching'", "matching", |config| {
         config.validate = Validate::Matching;
     }),
+    ("paranoid", "true", "true", |config| config.paranoid = true),
     ("envelope", "'keep'", "keep", |config| {
         config.envelope = Envelope::Keep;
     }),

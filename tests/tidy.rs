@@ -109,7 +109,7 @@ const STAGES: [&str; 8] = [
 ];
 
 /// Each dependency and the rooms, or modules of a room, that may name it.
-const CRATES: [(&str, &[&str]); 32] = [
+const CRATES: [(&str, &[&str]); 34] = [
     ("axum", &["metrics"]),
     ("base64", &["encode::reject", "pipeline::opener"]),
     ("bytes", &["source", "framing", "pipeline"]),
@@ -150,6 +150,8 @@ const CRATES: [(&str, &[&str]); 32] = [
             "doctor::surroundings",
         ],
     ),
+    ("serde", &["decode::second"]),
+    ("serde_json", &["decode::second"]),
     ("simdutf8", &["decode"]),
     ("smallvec", &["event", "decode", "enrich"]),
     ("strsim", &["suggest"]),

@@ -105,6 +105,8 @@ fn config(choices: &mut Choices<'_>) -> Config {
         max_record_bytes: choices.one_of(&[1 << 20, 1024, 4096]),
         workers: NonZeroUsize::MIN.saturating_add(choices.below(3)),
         flush_interval: Duration::ZERO,
+        // A disagreement would be a reject that no other rule explains.
+        paranoid: true,
         ..Config::default()
     }
 }
@@ -117,6 +119,7 @@ fn limits(config: &Config) -> Limits {
         max_record_bytes: config.max_record_bytes,
         stop_at_reject: config.on_reject == OnReject::Stop,
         keys: false,
+        paranoid: config.paranoid,
     }
 }
 

@@ -22,7 +22,7 @@ use crate::cli::Options;
 use crate::suggest::nearest;
 
 /// The keys of the config file: every option but `config` itself.
-pub const KEYS: [&str; 26] = [
+pub const KEYS: [&str; 27] = [
     "follow",
     "state",
     "listen",
@@ -32,6 +32,7 @@ pub const KEYS: [&str; 26] = [
     "max_record_bytes",
     "max_inflate_ratio",
     "validate",
+    "paranoid",
     "envelope",
     "output",
     "select",
@@ -172,6 +173,7 @@ fn set(options: &mut Options, key: &str, spelling: &Spelling<'_>) -> Result<bool
         "max_record_bytes" => keep(&mut options.max_record_bytes, &value::RECORD_SIZE, spelling),
         "max_inflate_ratio" => keep(&mut options.max_inflate_ratio, &value::RATIO, spelling),
         "validate" => keep(&mut options.validate, &Kind::choice(), spelling),
+        "paranoid" => keep(&mut options.paranoid, &value::SWITCH, spelling),
         "envelope" => keep(&mut options.envelope, &Kind::choice(), spelling),
         "output" => keep(&mut options.output, &value::FILE, spelling),
         "select" => keep(&mut options.select, &Kind::choice(), spelling),
