@@ -14,6 +14,7 @@
 
 use std::fs;
 use std::io::{self, IsTerminal as _};
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -41,6 +42,9 @@ const LOOK: Duration = Duration::from_millis(20);
 
 /// How often the metrics file is written: `node_exporter` is scraped about as often.
 const METRICS_FILE_INTERVAL: Duration = Duration::from_secs(15);
+
+/// More than the runtime opens: for events, for waking it, and two pairs of sockets for signals.
+const RUNTIME_DESCRIPTORS: usize = 12;
 
 /// How a run ended.
 #[derive(Debug)]
@@ -113,6 +117,7 @@ struct Supervisor {
 fn start(config: &Config) -> Result<(Supervisor, Signals), Error> {
     let (trigger, signal) = stop_pair()?;
     let outputs = open_outputs(config, &signal)?;
+    find_descriptors()?;
     let runtime = Builder::new_multi_thread()
         .worker_threads(1)
         .thread_name("runtime")
@@ -145,6 +150,17 @@ fn start(config: &Config) -> Result<(Supervisor, Signals), Error> {
         bar,
     };
     Ok((supervisor, signals))
+}
+
+/// Sees that the runtime will find the descriptors that it needs. Without this it panics when it is
+/// the sockets for its signals that it cannot make.
+fn find_descriptors() -> io::Result<()> {
+    let descriptor = || io::stderr().as_fd().try_clone_to_owned();
+    let found: Vec<OwnedFd> = (0..RUNTIME_DESCRIPTORS)
+        .map(|_| descriptor())
+        .collect::<io::Result<_>>()?;
+    drop(found);
+    Ok(())
 }
 
 /// Opens what is written; no input may be among it.

@@ -169,3 +169,32 @@ fn r4_a_failure_behind_the_reject_that_stops_does_not_count() {
         }
     }
 }
+
+/// With too few file descriptors left, the runtime panicked.
+#[test]
+fn r_too_few_descriptors_are_said() {
+    for limit in 6..24 {
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", &format!("ulimit -n {limit}; exec \"$0\"")])
+            .arg(env!("CARGO_BIN_EXE_hsmtrail"))
+            .env_clear();
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        child.stdin.take().unwrap().write_all(b"{}\n").unwrap_or(());
+        let output = child.wait_with_output().unwrap();
+        let err = String::from_utf8(output.stderr).unwrap();
+        match output.status.code() {
+            Some(0) => assert_eq!((output.stdout.as_slice(), err.as_str()), (&b"{}\n"[..], "")),
+            Some(3) => assert!(
+                err.starts_with("hsmtrail: cannot start: "),
+                "{limit}: {err}"
+            ),
+            other => panic!("{limit}: {other:?}, {err}"),
+        }
+    }
+}
