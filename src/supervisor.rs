@@ -117,7 +117,7 @@ struct Supervisor {
 fn start(config: &Config) -> Result<(Supervisor, Signals), Error> {
     let (trigger, signal) = stop_pair()?;
     let outputs = open_outputs(config, &signal)?;
-    find_descriptors()?;
+    find_room()?;
     let runtime = Builder::new_multi_thread()
         .worker_threads(1)
         .thread_name("runtime")
@@ -152,14 +152,17 @@ fn start(config: &Config) -> Result<(Supervisor, Signals), Error> {
     Ok((supervisor, signals))
 }
 
-/// Sees that the runtime will find the descriptors that it needs. Without this it panics when it is
-/// the sockets for its signals that it cannot make.
-fn find_descriptors() -> io::Result<()> {
+/// Sees that the runtime will find the descriptors and the thread that it needs, as it panics when
+/// it cannot have them.
+fn find_room() -> io::Result<()> {
     let descriptor = || io::stderr().as_fd().try_clone_to_owned();
     let found: Vec<OwnedFd> = (0..RUNTIME_DESCRIPTORS)
         .map(|_| descriptor())
         .collect::<io::Result<_>>()?;
     drop(found);
+    let thread = std::thread::Builder::new().spawn(|| {})?;
+    // It does nothing, so it does not panic.
+    let (Ok(()) | Err(_)) = thread.join();
     Ok(())
 }
 

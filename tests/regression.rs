@@ -198,3 +198,32 @@ fn r_too_few_descriptors_are_said() {
         }
     }
 }
+
+/// When there was no memory for the stack of a reader, the workers waited for it for ever.
+#[cfg(target_os = "linux")]
+#[test]
+fn r_too_few_threads_end_the_run() {
+    for mib in 8..200 {
+        let mut child = Command::new("sh")
+            .args(["-c", "ulimit -v $1; exec \"$0\" --workers 2"])
+            .arg(env!("CARGO_BIN_EXE_hsmtrail"))
+            .arg((mib * 1024).to_string())
+            .env_clear()
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        child.stdin.take().unwrap().write_all(b"{}\n").unwrap_or(());
+        // The pipe of stdout is at its end when the process is, however long that takes.
+        let output = child.wait_with_output().unwrap();
+        let err = String::from_utf8_lossy(&output.stderr);
+        assert!(!err.contains("panicked"), "{mib} MiB: {err}");
+        if output.status.success() {
+            assert_eq!(output.stdout, b"{}\n", "{mib} MiB");
+            return;
+        }
+        assert!(output.stdout.is_empty(), "{mib} MiB: {:?}", output.status);
+    }
+    panic!("200 MiB are too little");
+}

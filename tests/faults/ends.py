@@ -1,18 +1,17 @@
 """Sudden ends: signals at any moment."""
 
-import os
 import signal
 import subprocess
 import time
 
-from harness import Account, Done, Filter, case, require
+from harness import Account, Filter, case, require, wait_until
 
 MOMENTS = 200
 
 
 def endings(world, name, number):
-    """The signal at moments spread over the time that a run takes, from and to pipes and files by turns. Gives how each
-    run ended."""
+    """The signal at moments spread over the time that a run takes, and over its input; from and to pipes and files by
+    turns. Gives how each run ended."""
     corpus, random = world.corpus(6000), world.random(name)
     place = world.directory()
     source, output = place / "in", place / "out"
@@ -40,7 +39,12 @@ def endings(world, name, number):
             running.feed(corpus.input, [random.randrange(1000, 70_000)])
         if running.process.stdout:
             running.reader()
-        time.sleep(random.random() * whole * 1.2)
+        if turn % 8 < 4 or not running.process.stdin:
+            time.sleep(random.random() * whole * 1.2)
+        else:
+            # Time says little on a busy machine.
+            fed = random.randrange(len(corpus.input))
+            wait_until("input", lambda: running.accepted >= fed or running.process.poll() is not None)
         running.signal(number)
         done = running.wait()
         if "file" in way.split(" to ")[1]:

@@ -120,6 +120,31 @@ def limited(option, number):
     return ["sh", "-c", f'ulimit -{option} {number} && exec "$0" "$@"']
 
 
+@case("out of threads")
+def no_threads(world):
+    """It begins with what it needs, or says that it cannot."""
+    account, corpus = Account(), world.corpus(2000)
+    path = world.directory() / "in"
+    path.write_bytes(corpus.input)
+    with cgroup((("pids", "pids.max"), ("", "pids.max"))) as (group, limit):
+        for count in range(1, 14):
+            limit.write_text(str(count))
+            for args in ([], ["--metrics-listen", "127.0.0.1:0", path]):
+                options = {"stdin": subprocess.DEVNULL} if args else {}
+                running = Filter(world, ["--summary", "--workers", 3, *args], wrap=entering(group), **options)
+                if not args:
+                    running.feed(corpus.input)
+                done = running.wait()
+                done.out = done.out.replace(str(path).encode(), b"stdin")
+                if done.status == 3:
+                    require("Resource temporarily unavailable" in done.err and done.out == b"", done.err)
+                    account.prefix(corpus, done, {3})
+                else:
+                    require(done.counts()[0] == corpus.count and not done.err.count("cannot"), done.err)
+                    account.prefix(corpus, done, {1})
+    return account
+
+
 @case("out of file descriptors")
 def no_descriptors(world):
     account = Account()
@@ -181,23 +206,26 @@ def listening(world, account, corpus):
 
 
 @contextmanager
-def memory_limit(limit):
-    """A cgroup, of version 1 or 2, whose members have so many bytes together; a command that enters it."""
-    for top, key in ((Path("/sys/fs/cgroup/memory"), "memory.limit_in_bytes"), (Path("/sys/fs/cgroup"), "memory.max")):
-        group = top / f"hsmtrail-faults-{os.getpid()}"
+def cgroup(places):
+    """A group of processes of its own, in the first place that there is, of version 1 or 2; and the file of a limit."""
+    for controller, key in places:
+        group = Path("/sys/fs/cgroup") / controller / f"hsmtrail-faults-{os.getpid()}"
         try:
             group.mkdir()
         except OSError:
             continue
         try:
-            (group / key).write_text(str(limit))
-            yield ["sh", "-c", f'echo $$ >{group}/cgroup.procs && exec "$0" "$@"'], f"cgroup, {key}"
-        except OSError:
-            continue
+            if (group / key).exists():
+                yield group, group / key
+                return
         finally:
             wait_until("the end of the group", lambda: removed(group))
-        return
-    yield limited("v", limit // 1024), "ulimit -v"
+    raise Skipped(f"no cgroup may be made here that has {places[0][1]}")
+
+
+def entering(group):
+    """A command that enters it."""
+    return ["sh", "-c", f'echo $$ >{group}/cgroup.procs && exec "$0" "$@"']
 
 
 def removed(group):
@@ -220,20 +248,27 @@ def stream(running, start, unit, length, end):
 
 @case("64 MiB of memory")
 def little_memory(world):
-    account = Account()
-    corpus = world.corpus(2000, reject_every=0)
-    record = corpus.lines[0][:-1]
-    with memory_limit(64 * MIB) as (enter, how):
+    """As a cgroup counts them, where one may be made, and as `ulimit -v` does, which counts stacks and libraries too."""
+    account, record = Account(), world.corpus(2000, reject_every=0).lines[0][:-1]
+
+    def check(wrap):
         for start, between, end in ((b"", b"\n", b""), (b'{"Records":[', b",", b"{}]}")):
             for workers in (1, 2):
-                with open(os.devnull, "wb") as null:
-                    running = Filter(world, ["--summary", "--workers", workers], stdout=null, wrap=enter)
-                    count = stream(running, start, record + between, 200 * MIB, end) + (end != b"")
-                    running.write(b"", close=True)
-                    done = running.wait()
+                running = Filter(world, ["--summary", "--workers", workers], stdout=subprocess.DEVNULL, wrap=wrap)
+                count = stream(running, start, record + between, 200 * MIB, end) + (end != b"")
+                running.write(b"", close=True)
+                done = running.wait()
                 require(done.status == 0 and done.counts()[0] == count, f"status {done.status}, {done.err}")
                 account.add(count, done.counts()[1] + done.counts()[2], 0, 0, False)
-    account.note(how)
+
+    check(limited("v", 64 * 1024))
+    try:
+        with cgroup((("memory", "memory.limit_in_bytes"), ("", "memory.max"))) as (group, limit):
+            limit.write_text(str(64 * MIB))
+            check(entering(group))
+            account.note(f"ulimit -v; cgroup, {limit.name}")
+    except (Skipped, OSError) as reason:
+        account.note(f"ulimit -v; {reason}")
     return account
 
 
@@ -260,12 +295,11 @@ def memory(world):
         "gzip in a record, kept": (KEEP, b"", unfolding, 2 * MIB, b""),
     }
     for name, (args, start, unit, length, end) in floods.items():
-        with open(os.devnull, "wb") as null:
-            running = Filter(world, ["--summary", "--workers", 2, *args], stdout=null)
-            stream(running, start, unit, length, end)
-            peak, allowed = running.peak(), formula(kept=bool(args))
-            running.write(b"", close=True)
-            done = running.wait()
+        running = Filter(world, ["--summary", "--workers", 2, *args], stdout=subprocess.DEVNULL)
+        stream(running, start, unit, length, end)
+        peak, allowed = running.peak(), formula(kept=bool(args))
+        running.write(b"", close=True)
+        done = running.wait()
         read, enriched, passed, filtered, rejected, *_ = done.counts()
         require(filtered == 0 and read > 0, done.err)
         require(peak < allowed, f"{name}: {peak:.0f} MiB of {allowed} MiB")
@@ -283,12 +317,12 @@ def readers(world, account):
         (place / f"{number:02}.json").write_bytes(record * 40)
     fifo = place / "fifo"
     os.mkfifo(fifo)
-    with open(os.devnull, "wb") as null:
-        running = Filter(world, ["--summary", "--workers", 2, place, fifo], stdin=subprocess.DEVNULL, stdout=null)
-        # It is opened when all of the others were read.
-        with open(fifo, "wb"):
-            peak, allowed = running.peak(), formula(readers=3)
-        done = running.wait()
+    args = ["--summary", "--workers", 2, place, fifo]
+    running = Filter(world, args, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    # It is opened when all of the others were read.
+    with open(fifo, "wb"):
+        peak, allowed = running.peak(), formula(readers=3)
+    done = running.wait()
     require(done.status == 0 and done.counts()[0] == count * 40, done.err)
     require(peak < allowed, f"several readers: {peak:.0f} MiB of {allowed}")
     account.add(count * 40, count * 40, 0, 0, False)
