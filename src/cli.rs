@@ -11,7 +11,6 @@
 //!
 //! Failure: clap's own messages, which suggest the nearest option; a usage error, exit status 2.
 
-use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -25,6 +24,7 @@ use crate::config::value::{self, Kind, Unaccepted};
 use crate::config::{
     DedupWindow, Envelope, InputForm, LogFormat, LogLevel, OnReject, Select, Validate,
 };
+use crate::metrics::{self, TextFile};
 use crate::source::Address;
 
 /// Everything that can stand on the command line.
@@ -57,13 +57,26 @@ pub struct Args {
     pub options: Options,
 }
 
-/// The commands that print something and end.
+/// What is done instead of filtering: something is printed.
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub enum Command {
     /// Print the catalogue of CloudHSM operations, or one entry of it in words
     Explain {
         /// The operation, as in eventName; upper and lower case are the same
         operation: Option<String>,
+    },
+    /// Read a sample, and print what the programs around the filter have to be set to
+    ///
+    /// Takes the options of the run that is planned, writes nothing, and does not listen. Run it where
+    /// the filter will run. Exit status: 0 when there is nothing to warn of, 1 with warnings, 2 for wrong
+    /// usage, 3 when the sample cannot be read.
+    Doctor {
+        /// The sample [default: stdin]
+        #[arg(value_name = "FILE")]
+        files: Vec<PathBuf>,
+        /// The options.
+        #[command(flatten)]
+        options: Box<Options>,
     },
     /// Print the JSON Schema (2020-12) of the cloudhsm object
     Schema,
@@ -102,7 +115,7 @@ pub struct Options {
     #[arg(
         long,
         value_name = "FILE",
-        value_parser = file(value::STATE_FILE, value::is_real),
+        value_parser = file(value::STATE_FILE, value::real),
         help_heading = "Input"
     )]
     pub state: Option<PathBuf>,
@@ -171,7 +184,7 @@ pub struct Options {
     #[arg(
         long,
         value_name = "FILE",
-        value_parser = file(value::REAL_FILE, value::is_real),
+        value_parser = file(value::REAL_FILE, value::real),
         help_heading = "Output"
     )]
     pub rejects: Option<PathBuf>,
@@ -239,21 +252,29 @@ pub struct Options {
 
     /// Serve Prometheus metrics here; a port alone is on loopback [default: off]
     ///
-    /// The path is /metrics. To be reached from other machines, name the address: 0.0.0.0:9798.
-    #[arg(long, value_name = "ADDR", value_parser = by(value::LISTEN), help_heading = "Metrics")]
-    pub metrics_listen: Option<SocketAddr>,
+    /// The path is /metrics. To be reached from other machines, name the address: 0.0.0.0:9798. Of a
+    /// range, 9798-9805, the first free port is taken. unix: with a path behind it is a socket
+    /// of mode 0600.
+    #[arg(
+        long,
+        value_name = "ADDR",
+        value_parser = by(value::METRICS_ADDRESS),
+        help_heading = "Metrics"
+    )]
+    pub metrics_listen: Option<metrics::Address>,
 
     /// Write metrics to this file for the textfile collector [default: off]
     ///
     /// It is replaced as a whole, now and then and before the end. The collector reads only names
-    /// that end in .prom.
+    /// that end in .prom. In the name, %p is the process id, which every series then has as the
+    /// label pid, and %% is a per cent sign.
     #[arg(
         long,
         value_name = "FILE.prom",
-        value_parser = file(value::PROM_FILE, value::is_prom),
+        value_parser = file(value::PROM_FILE, TextFile::named),
         help_heading = "Metrics"
     )]
-    pub metrics_file: Option<PathBuf>,
+    pub metrics_file: Option<TextFile>,
 
     /// Print one paragraph of totals on stderr at the end [default: false]
     ///
@@ -325,18 +346,12 @@ where
     move |text| kind.read(text)
 }
 
-/// Takes a path as it was typed, UTF-8 or not, when it is of this kind.
-fn file(
-    kind: Kind<PathBuf>,
-    is: fn(&Path) -> bool,
-) -> impl clap::builder::TypedValueParser<Value = PathBuf> {
-    PathBufValueParser::new().try_map(move |path| {
-        if is(&path) {
-            Ok(path)
-        } else {
-            Err(kind.unaccepted())
-        }
-    })
+/// Reads a path as it was typed, UTF-8 or not.
+fn file<T: Clone + Send + Sync + 'static>(
+    kind: Kind<T>,
+    read: fn(&Path) -> Option<T>,
+) -> impl clap::builder::TypedValueParser<Value = T> {
+    PathBufValueParser::new().try_map(move |path| read(&path).ok_or_else(|| kind.unaccepted()))
 }
 
 const ABOUT: &str = "Finds AWS CloudHSM events in a CloudTrail stream and says in plain fields \
@@ -374,6 +389,9 @@ Examples:
 
   What an operation means, and what a call of it is worth:
     hsmtrail explain DeleteBackup
+
+  What the programs around a service have to be set to:
+    hsmtrail doctor --config /etc/hsmtrail.toml trail.json
 
 A file that is named like a command is given as ./explain. Every option can also stand in the \
 config file (as log_level) and in the environment (as HSMTRAIL_LOG_LEVEL). The command line comes \

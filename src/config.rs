@@ -18,7 +18,6 @@ pub mod value;
 
 use std::ffi::OsString;
 use std::io;
-use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -26,6 +25,7 @@ use std::time::Duration;
 use clap::ValueEnum;
 
 use crate::cli::{Args, Options};
+use crate::metrics::{self, TextFile};
 use crate::source::{Address, MAX_INFLATE_RATIO, kind_of_many};
 
 /// What one run of the filter shall do.
@@ -72,9 +72,9 @@ pub struct Config {
     /// How long a complete record may be held; at most one hour.
     pub flush_interval: Duration,
     /// Where Prometheus can fetch metrics.
-    pub metrics_listen: Option<SocketAddr>,
-    /// The file for the textfile collector; its name ends in `.prom`.
-    pub metrics_file: Option<PathBuf>,
+    pub metrics_listen: Option<metrics::Address>,
+    /// The file for the textfile collector.
+    pub metrics_file: Option<TextFile>,
     /// Print totals on stderr at the end.
     pub summary: bool,
     /// Messages of this level and above go to stderr.
@@ -327,19 +327,28 @@ impl Config {
         environment: impl IntoIterator<Item = (OsString, OsString)>,
         read_file: impl FnOnce(&Path) -> io::Result<String>,
     ) -> Result<Self, ConfigError> {
-        let Args {
-            command: _,
-            files,
-            mut options,
-        } = args;
-        layers::add_environment(&mut options, environment)?;
-        if let Some(path) = options.config.clone() {
-            match read_file(&path) {
-                Ok(text) => layers::add_file(&mut options, &path, &text)?,
-                Err(error) => return Err(ConfigError::Unreadable { path, error }),
-            }
-        }
-        let config = Self::with_defaults(files, options);
+        let options = layers::all(args.options, environment, read_file)?;
+        let config = Self::with_defaults(args.files, options);
+        config.check()?;
+        Ok(config)
+    }
+
+    /// The same, but its inputs are a sample of what there will be: FILEs are read to their end, and
+    /// only without any may others be listened to.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Config::resolve`].
+    pub fn resolve_for_sample(
+        args: Args,
+        environment: impl IntoIterator<Item = (OsString, OsString)>,
+        read_file: impl FnOnce(&Path) -> io::Result<String>,
+    ) -> Result<Self, ConfigError> {
+        let mut options = layers::all(args.options, environment, read_file)?;
+        options.follow = None;
+        options.state = None;
+        options.listen = options.listen.filter(|_| args.files.is_empty());
+        let config = Self::with_defaults(args.files, options);
         config.check()?;
         Ok(config)
     }
@@ -409,7 +418,7 @@ impl Config {
         }
         // The sinks compare what they open with the inputs. These two files are not opened but
         // replaced, so that nothing would notice there.
-        let metrics = self.metrics_file.as_deref();
+        let metrics = self.metrics_file.as_ref().map(TextFile::path);
         if let Some(path) = metrics.filter(|path| self.is_used(path)) {
             let path = path.to_owned();
             return Err(ConfigError::MetricsFileUsed { path });

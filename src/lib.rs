@@ -26,6 +26,7 @@
 //! Around it:
 //!
 //! - [`state`]: how far followed files are done with, for the next run.
+//! - [`socket`]: a Unix socket that has its path for as long as it listens.
 //! - [`metrics`]: every metric, what is counted, and how Prometheus reads it.
 //! - [`pipeline`]: runs the stages on threads, in order and in bounded memory.
 //! - [`supervisor`]: looks after one run from outside: signals, metrics, the progress bar.
@@ -82,6 +83,8 @@
 
 pub mod source;
 
+mod pipe;
+
 pub mod envelope;
 
 pub mod framing;
@@ -100,6 +103,8 @@ pub mod sink;
 
 pub mod state;
 
+pub mod socket;
+
 pub mod metrics;
 
 pub mod pipeline;
@@ -113,6 +118,8 @@ pub mod config;
 pub mod logging;
 
 pub mod explain;
+
+pub mod doctor;
 
 pub mod schema;
 

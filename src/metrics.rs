@@ -26,8 +26,7 @@ mod handles;
 mod text;
 
 use std::io;
-use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -36,8 +35,10 @@ use metrics::{NoopRecorder, Recorder};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
 pub use self::counts::{Counts, Enriched, RecordOutcome};
-pub use self::endpoint::Endpoint;
+pub use self::endpoint::{Address, Endpoint};
+pub use self::file::TextFile;
 use self::handles::Handles;
+use crate::socket::SocketError;
 
 /// The media type of [`Metrics::render`]; Prometheus 3 refuses a scrape without one.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -246,13 +247,13 @@ impl Kind {
 /// Why metrics cannot be read where the user asked for them.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The endpoint's address is taken, or not ours.
+    /// The endpoint's address is taken, with all of its ports, or not ours.
     #[error("cannot listen on {address} for metrics")]
     Listen {
         /// The address as asked for.
-        address: SocketAddr,
-        /// The system's reason.
-        source: io::Error,
+        address: Address,
+        /// What is there, or the system's reason.
+        source: SocketError,
     },
     /// The textfile could not be written.
     #[error("cannot {action} the metrics file {}", path.display())]
@@ -355,8 +356,9 @@ impl Metrics {
         text
     }
 
-    /// Leaves the metrics in `path` for the textfile collector, replacing what is there in one
-    /// step. Blocks on the file system.
+    /// Leaves the metrics in `file` for the textfile collector, replacing what is there in one
+    /// step. Blocks on the file system. In a file for this process alone the series have its id as
+    /// the label `pid`.
     ///
     /// `process_*` stays out: `node_exporter` exports its own process under these names, and the
     /// same series from two sources fails its whole scrape.
@@ -364,8 +366,12 @@ impl Metrics {
     /// # Errors
     ///
     /// [`Error::File`]; the file is then as it was before, and nothing is left beside it.
-    pub fn write_file(&self, path: &Path) -> Result<(), Error> {
-        file::replace(path, self.render_own().as_bytes())
+    pub fn write_file(&self, file: &TextFile) -> Result<(), Error> {
+        let mut text = self.render_own();
+        if let Some(pid) = file.pid {
+            text = text::labelled(&text, "pid", &pid.to_string());
+        }
+        file::replace(file.path(), text.as_bytes())
     }
 
     /// The metrics that start with `hsmtrail_`.

@@ -16,7 +16,7 @@ use std::fs;
 use std::io::{self, IsTerminal as _};
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ use tokio::time::{Instant, interval, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{Config, Input};
-use crate::metrics::{Endpoint, Metrics};
+use crate::metrics::{Address, Endpoint, Metrics, TextFile};
 use crate::pipeline::{self, Kept, Outputs, Summary};
 use crate::sink::{Access, Sink, SinkError};
 use crate::source::{FileId, Source, StopSignal, StopTrigger, stop_pair};
@@ -111,6 +111,8 @@ struct Supervisor {
     trigger: Arc<StopTrigger>,
     signal: StopSignal,
     endpoint_stop: CancellationToken,
+    /// Until it could not be written the last time.
+    is_metrics_file_written: AtomicBool,
     bar: ProgressBar,
 }
 
@@ -147,6 +149,7 @@ fn start(config: &Config) -> Result<(Supervisor, Signals), Error> {
         trigger: Arc::new(trigger),
         signal,
         endpoint_stop: CancellationToken::new(),
+        is_metrics_file_written: AtomicBool::new(true),
         bar,
     };
     Ok((supervisor, signals))
@@ -197,7 +200,11 @@ fn open_outputs(config: &Config, signal: &StopSignal) -> Result<Outputs, Error> 
     taken.extend(rejects.as_ref().and_then(Sink::id));
     // They are replaced without being opened, so nothing else would notice another spelling of a
     // path.
-    for path in [&config.metrics_file, &config.state].into_iter().flatten() {
+    let metrics_file = config.metrics_file.as_ref().map(TextFile::path);
+    for path in [metrics_file, config.state.as_deref()]
+        .into_iter()
+        .flatten()
+    {
         if FileId::of_path(path).is_some_and(|id| taken.contains(&id)) {
             let name = path.display().to_string();
             return Err(SinkError::SameFile { name }.into());
@@ -321,12 +328,17 @@ impl Supervisor {
     }
 
     async fn serve_metrics(&self, config: &Config) {
-        let Some(address) = config.metrics_listen else {
+        let Some(address) = &config.metrics_listen else {
             return;
         };
         match Endpoint::bind(address).await {
             Ok(endpoint) => {
-                tracing::info!("metrics on http://{}/metrics", endpoint.address());
+                match endpoint.address() {
+                    Address::Tcp(..) => {
+                        tracing::info!("metrics on http://{}/metrics", endpoint.address());
+                    }
+                    Address::Unix(_) => tracing::info!("metrics on {}", endpoint.address()),
+                }
                 let metrics = Arc::clone(&self.metrics);
                 tokio::spawn(endpoint.serve(metrics, self.endpoint_stop.clone()));
             }
@@ -334,11 +346,26 @@ impl Supervisor {
         }
     }
 
+    /// That it cannot be written is told when it begins.
     fn write_metrics_file(&self, config: &Config) {
-        if let Some(path) = &config.metrics_file
-            && let Err(error) = self.metrics.write_file(path)
-        {
-            tracing::error!("{}", with_cause(&error));
+        let Some(file) = &config.metrics_file else {
+            return;
+        };
+        let written = self.metrics.write_file(file);
+        let was_written = self
+            .is_metrics_file_written
+            .swap(written.is_ok(), Ordering::Relaxed);
+        match written {
+            Err(error) if was_written => {
+                tracing::error!("{}; the filter works on without", with_cause(&error));
+            }
+            Ok(()) if !was_written => {
+                tracing::info!(
+                    "the metrics file {} is written again",
+                    file.path().display()
+                );
+            }
+            _ => {}
         }
     }
 
@@ -377,7 +404,9 @@ impl Supervisor {
 
 /// The signals that mean something.
 struct Signals {
-    interrupt: Signal,
+    /// Nothing when whoever started the process has it ignore the signal: a shell in the background,
+    /// rsyslog.
+    interrupt: Option<Signal>,
     terminate: Signal,
     hangup: Signal,
     /// Not waited for: that it is handled makes a limit on file size an error of write(2).
@@ -387,7 +416,11 @@ struct Signals {
 impl Signals {
     fn new() -> io::Result<Self> {
         Ok(Self {
-            interrupt: signal(SignalKind::interrupt())?,
+            interrupt: if is_ignored(rustix::process::Signal::INT) {
+                None
+            } else {
+                Some(signal(SignalKind::interrupt())?)
+            },
             terminate: signal(SignalKind::terminate())?,
             hangup: signal(SignalKind::hangup())?,
             _file_size: signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()))?,
@@ -396,11 +429,29 @@ impl Signals {
 
     async fn next(&mut self) -> Received {
         tokio::select! {
-            _ = self.interrupt.recv() => Received::Stop(StopCause::Interrupt),
+            _ = received(self.interrupt.as_mut()) => Received::Stop(StopCause::Interrupt),
             _ = self.terminate.recv() => Received::Stop(StopCause::Terminate),
             _ = self.hangup.recv() => Received::HangUp,
         }
     }
+}
+
+async fn received(signal: Option<&mut Signal>) -> Option<()> {
+    match signal {
+        Some(signal) => signal.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Whether the process was started with this signal ignored. Only Linux tells without unsafe code.
+fn is_ignored(signal: rustix::process::Signal) -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status
+        .lines()
+        .find_map(|line| line.strip_prefix("SigIgn:"))
+        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+        .unwrap_or_default();
+    mask & (1 << (signal.as_raw() - 1)) != 0
 }
 
 /// A signal that came.

@@ -4,6 +4,7 @@
 
 use std::ffi::OsString;
 use std::io;
+use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -15,6 +16,7 @@ use hsmtrail::config::{
     Config, ConfigError, DedupWindow, Envelope, Input, InputForm, LogFormat, LogLevel, OnReject,
     Select, Validate,
 };
+use hsmtrail::metrics::TextFile;
 use hsmtrail::source::Address;
 
 const DOCUMENTED: &str = include_str!("../config/hsmtrail.toml");
@@ -168,10 +170,11 @@ const SAMPLES: [Sample; 25] = [
         config.flush_interval = Duration::ZERO;
     }),
     ("metrics_listen", "'[::]:9798'", "[::]:9798", |config| {
-        config.metrics_listen = "[::]:9798".parse().ok();
+        let address: SocketAddr = "[::]:9798".parse().unwrap();
+        config.metrics_listen = Some(address.into());
     }),
     ("metrics_file", "'m.prom'", "m.prom", |config| {
-        config.metrics_file = Some("m.prom".into());
+        config.metrics_file = TextFile::named(Path::new("m.prom"));
     }),
     ("summary", "true", "true", |config| config.summary = true),
     ("log_level", "'debug'", "debug", |config| {
@@ -330,7 +333,7 @@ const MISTAKES: [(&str, &str); 19] = [
     ),
     (
         "metrics_file = 'm'",
-        "/h.toml:1: metrics_file is the string `m`, but takes the path of a file whose name ends in `.prom`",
+        "/h.toml:1: metrics_file is the string `m`, but takes the path of a file whose name ends in `.prom`; in it `%p` is the process id, `%%` is a per cent sign, and `%` has no other use",
     ),
     // The first mistake counts, whatever the names of the keys.
     ("workers = 0\ninput = 1", "/h.toml:1: workers"),

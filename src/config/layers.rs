@@ -11,6 +11,7 @@
 //! Failure: [`ConfigError`], which names the variable, or the file, the line and the key.
 
 use std::ffi::OsString;
+use std::io;
 use std::path::Path;
 
 use toml::de::{DeInteger, DeTable, DeValue};
@@ -51,6 +52,27 @@ pub const KEYS: [&str; 25] = [
 
 /// What every variable of ours begins with.
 const PREFIX: &str = "HSMTRAIL_";
+
+/// Adds both sources to the options that were typed. `read_file` reads the config file, when there
+/// is one.
+///
+/// # Errors
+///
+/// Those of the two, and a config file that cannot be read.
+pub fn all(
+    mut options: Options,
+    environment: impl IntoIterator<Item = (OsString, OsString)>,
+    read_file: impl FnOnce(&Path) -> io::Result<String>,
+) -> Result<Options, ConfigError> {
+    add_environment(&mut options, environment)?;
+    if let Some(path) = options.config.clone() {
+        match read_file(&path) {
+            Ok(text) => add_file(&mut options, &path, &text)?,
+            Err(error) => return Err(ConfigError::Unreadable { path, error }),
+        }
+    }
+    Ok(options)
+}
 
 /// Adds every variable with our prefix; others are nobody's business here.
 ///
@@ -160,7 +182,11 @@ fn set(options: &mut Options, key: &str, spelling: &Spelling<'_>) -> Result<bool
         "reorder_records" => keep(&mut options.reorder_records, &value::HELD_EVENTS, spelling),
         "workers" => keep(&mut options.workers, &value::THREADS, spelling),
         "flush_interval" => keep(&mut options.flush_interval, &value::INTERVAL, spelling),
-        "metrics_listen" => keep(&mut options.metrics_listen, &value::LISTEN, spelling),
+        "metrics_listen" => keep(
+            &mut options.metrics_listen,
+            &value::METRICS_ADDRESS,
+            spelling,
+        ),
         "metrics_file" => keep(&mut options.metrics_file, &value::PROM_FILE, spelling),
         "summary" => keep(&mut options.summary, &value::SWITCH, spelling),
         "log_level" => keep(&mut options.log_level, &Kind::choice(), spelling),
