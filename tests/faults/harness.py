@@ -7,6 +7,7 @@ import random
 import re
 import select
 import shutil
+import socket
 import subprocess
 import tempfile
 import threading
@@ -330,6 +331,15 @@ def pipe(size=None):
     if size:
         fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, size)
     return reader, writer
+
+
+def small_socket():
+    """Two ends of a socket that hold hardly more than a page, which the filter cannot change."""
+    ends = socket.socketpair()
+    for end in ends:
+        end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)
+        end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
+    return [end.detach() for end in ends]
 
 
 def is_full(descriptor):

@@ -4,12 +4,11 @@ import bz2
 import gzip
 import os
 import signal
-import socket
 import subprocess
 import time
 import zlib
 
-from harness import PAGE, Account, Done, Filter, Skipped, begins, case, is_full, pipe, require, tool, wait_until
+from harness import PAGE, Account, Done, Filter, Skipped, begins, case, is_full, pipe, require, small_socket, tool, wait_until
 from outputs import set_non_blocking
 
 
@@ -156,7 +155,7 @@ def failing(world):
 
 @case("short reads and writes")
 def short(world):
-    """Through pipes of one page and sockets that hold hardly more, in pieces of any length."""
+    """Through pipes that begin with one page, and sockets that hold hardly more, in pieces of any length."""
     account, corpus = Account(), world.corpus(1000)
     random = world.random("short")
     for sizes in ([1], [7, 1, 4095], [random.randrange(1, 9000) for _ in range(500)]):
@@ -165,11 +164,7 @@ def short(world):
             if kind == "pipe":
                 (stdin, to), (of, stdout) = pipe(PAGE), pipe(PAGE)
             else:
-                pairs = [socket.socketpair(), socket.socketpair()]
-                for end in (end for pair in pairs for end in pair):
-                    end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)
-                    end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
-                (stdin, to), (of, stdout) = ([end.detach() for end in pair] for pair in pairs)
+                (stdin, to), (of, stdout) = small_socket(), small_socket()
             running = Filter(world, ["--summary", "--workers", 2], stdin=stdin, stdout=stdout)
             os.close(stdin), os.close(stdout)
             running.process.stdin = os.fdopen(to, "wb", buffering=0)
