@@ -184,7 +184,9 @@ pub fn run(
             Some(listener) => vec![start_listening(
                 scope, config, &reading, to_workers, listener,
             )?],
-            None => start_readers(scope, config, &reading, to_workers, positions)?,
+            None => start_readers(scope, config, &reading, to_workers, positions)
+                // Those that have started must not go on, nor the workers wait for the others.
+                .inspect_err(|_| reading.give_up(trigger))?,
         };
         let written = Writer::new(config, outputs, metrics).write_all(from_workers);
         // The reader may wait for input that nobody will write any more.

@@ -14,6 +14,7 @@
 
 use std::fs;
 use std::io::{self, IsTerminal as _, Write as _};
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -45,6 +46,9 @@ const METRICS_FILE_INTERVAL: Duration = Duration::from_secs(15);
 /// How often the host is told on stderr how the run goes. Hadoop takes note as often, and ends a task
 /// that gives no sign of life for 600 s.
 const REPORT_INTERVAL: Duration = Duration::from_secs(10);
+
+/// More than the runtime opens: for events, for waking it, and two pairs of sockets for signals.
+const RUNTIME_DESCRIPTORS: usize = 12;
 
 /// How a run ended.
 #[derive(Debug)]
@@ -120,6 +124,7 @@ struct Supervisor {
 fn start(config: &Config) -> Result<(Supervisor, Signals), Error> {
     let (trigger, signal) = stop_pair()?;
     let outputs = open_outputs(config, &signal)?;
+    find_room()?;
     let runtime = Builder::new_multi_thread()
         .worker_threads(1)
         .thread_name("runtime")
@@ -157,6 +162,20 @@ fn start(config: &Config) -> Result<(Supervisor, Signals), Error> {
         },
     };
     Ok((supervisor, signals))
+}
+
+/// Sees that the runtime will find the descriptors and the thread that it needs, as it panics when
+/// it cannot have them.
+fn find_room() -> io::Result<()> {
+    let descriptor = || io::stderr().as_fd().try_clone_to_owned();
+    let found: Vec<OwnedFd> = (0..RUNTIME_DESCRIPTORS)
+        .map(|_| descriptor())
+        .collect::<io::Result<_>>()?;
+    drop(found);
+    let thread = std::thread::Builder::new().spawn(|| {})?;
+    // It does nothing, so it does not panic.
+    let (Ok(()) | Err(_)) = thread.join();
+    Ok(())
 }
 
 /// Opens what is written; no input may be among it.

@@ -34,7 +34,9 @@ use crate::framing::{
     Batch, BatchContent, Frame, InputForm, OversizePart, RecordDecoder, frame_lines,
 };
 use crate::metrics::Metrics;
-use crate::source::{FileId, Found, Paths, Place, Read, Source, SourceError, Spare, StopSignal};
+use crate::source::{
+    FileId, Found, Paths, Place, Read, Source, SourceError, Spare, StopSignal, StopTrigger,
+};
 
 /// A buffer with so many unsent bytes is worth a bundle: a worker needs some 100 µs for it, a
 /// channel's cost is then nothing, and it stays in the second-level cache.
@@ -130,6 +132,12 @@ impl<'a> Reading<'a> {
         self.queue().turn = first;
         // The receiver is still there.
         let (Ok(()) | Err(_)) = turn.send(Dealer::new(workers));
+    }
+
+    /// Ends the readers, and the workers that wait for them, when no more readers can be started.
+    pub(super) fn give_up(&self, trigger: &StopTrigger) {
+        trigger.stop();
+        self.queue().turn = channel().1;
     }
 
     /// Reads lot after lot, until there is none, the stop signal comes, or nobody takes batches.
