@@ -25,6 +25,7 @@
 //!
 //! Around it:
 //!
+//! - [`ack`]: what is said to a host that waits for the word that its records are kept.
 //! - [`state`]: how far followed files are done with, for the next run.
 //! - [`metrics`]: every metric, what is counted, and how Prometheus reads it.
 //! - [`pipeline`]: runs the stages on threads, in order and in bounded memory.
@@ -97,6 +98,8 @@ pub mod encode;
 pub mod order;
 
 pub mod sink;
+
+pub mod ack;
 
 pub mod state;
 

@@ -20,6 +20,7 @@
 //! Failure: [`Error`] when nothing can be written any more; a source that fails is logged and
 //! counted in the [`Summary`], and the next one goes on.
 
+mod answers;
 pub mod arranger;
 mod follow;
 mod listen;
@@ -35,19 +36,19 @@ pub use writer::{Kept, Outputs};
 
 use std::cell::{Cell, RefCell};
 use std::sync::mpsc::{Receiver, SendError, Sender, SyncSender, channel, sync_channel};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{Builder, Scope, ScopedJoinHandle, scope};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::config::{Config, DedupWindow, Envelope, Input, OnReject, Select, Validate};
 use crate::framing::{Batch, InputForm};
 use crate::metrics::Metrics;
-use crate::sink::SinkError;
+use crate::sink::{Sink, SinkError};
 use crate::source::{ListenError, Listener, Place, SourceError, StopSignal, StopTrigger};
 use crate::state::{Position, StateError};
 use listen::Bounds;
 use output::Output;
-use reader::{Dealer, ReadTotals, Reading};
+use reader::{Dealer, Flow, ReadTotals, Reading};
 use worker::Worker;
 use writer::Writer;
 
@@ -103,6 +104,8 @@ struct Job {
     /// The first of its source: record numbers begin anew.
     first: bool,
     mark: Option<Mark>,
+    /// The host is to be told when this and everything before it is kept.
+    confirms: bool,
     work: Result<Batch, SourceError>,
 }
 
@@ -132,9 +135,29 @@ struct Done {
     lane: usize,
     first: bool,
     mark: Option<Mark>,
+    confirms: bool,
     /// No more of this job follows.
     last: bool,
     result: Result<Output, SourceError>,
+}
+
+/// The way back to a host that waits for the word that its records are kept. The reader and the
+/// writer speak in turn, as the host does.
+struct Replies(Mutex<Sink>);
+
+impl Replies {
+    /// Says something; a host that does not listen is at its end.
+    fn say(&self, words: &[u8]) -> Flow {
+        match self.tell(words) {
+            Ok(()) => Flow::GoOn,
+            Err(_) => Flow::Stop,
+        }
+    }
+
+    fn tell(&self, words: &[u8]) -> Result<(), SinkError> {
+        let mut sink = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        sink.write(words)
+    }
 }
 
 /// A worker as its writer sees it: what it has done, and the way back for used buffers.
@@ -157,10 +180,12 @@ pub fn run(
     progress: &(dyn Fn(u64) + Sync),
 ) -> Result<Summary, Error> {
     let (trigger, signal) = stop;
-    let (ids, positions) = {
-        let outputs = writer::lock(outputs);
-        (outputs.ids(), outputs.positions(config))
+    let (ids, positions, replies) = {
+        let mut outputs = writer::lock(outputs);
+        let replies = outputs.replies.take();
+        (outputs.ids(), outputs.positions(config), replies)
     };
+    let replies = replies.map(|sink| Replies(Mutex::new(sink)));
     let reading = Reading::new(config, ids, signal.clone(), metrics, progress);
     let listener = match config.inputs.as_slice() {
         [Input::Listen(address)] => Some(Listener::bind(address, signal.clone())?),
@@ -180,9 +205,18 @@ pub fn run(
             Some(listener) => vec![start_listening(
                 scope, config, &reading, to_workers, listener,
             )?],
+            None if config.ack.is_some() || config.lockstep.is_some() => {
+                vec![start_exchange(
+                    scope,
+                    &reading,
+                    to_workers,
+                    replies.as_ref(),
+                )?]
+            }
             None => start_readers(scope, config, &reading, to_workers, positions)?,
         };
-        let written = Writer::new(config, outputs, metrics).write_all(from_workers);
+        let written =
+            Writer::new(config, outputs, metrics, replies.as_ref()).write_all(from_workers);
         // The reader may wait for input that nobody will write any more.
         trigger.stop();
         let mut read = ReadTotals::default();
@@ -250,6 +284,18 @@ fn start_listening<'scope>(
             reading.listen(scope, listener, bounds, &dealer)
         })
         .map_err(Error::Thread)
+}
+
+/// Starts the reader of a host that waits for answers.
+fn start_exchange<'scope>(
+    scope: &'scope Scope<'scope, '_>,
+    reading: &'scope Reading<'_>,
+    workers: Vec<SyncSender<Bundle>>,
+    replies: Option<&'scope Replies>,
+) -> Result<Reader<'scope>, Error> {
+    let exchange = move || reading.exchange(replies, Dealer::new(workers));
+    let thread = Builder::new().name("reader".to_owned());
+    thread.spawn_scoped(scope, exchange).map_err(Error::Thread)
 }
 
 /// One more than there are workers, so that one is ahead when all others wait for their turn. A
@@ -330,6 +376,7 @@ fn work_on(
         lane,
         first,
         mark,
+        confirms,
         work,
     } in bundle
     {
@@ -340,6 +387,7 @@ fn work_on(
                 lane,
                 first: first.take(),
                 mark,
+                confirms,
                 last,
                 result,
             });

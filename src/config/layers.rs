@@ -21,7 +21,7 @@ use crate::cli::Options;
 use crate::suggest::nearest;
 
 /// The keys of the config file: every option but `config` itself.
-pub const KEYS: [&str; 25] = [
+pub const KEYS: [&str; 27] = [
     "follow",
     "state",
     "listen",
@@ -32,6 +32,8 @@ pub const KEYS: [&str; 25] = [
     "max_inflate_ratio",
     "validate",
     "envelope",
+    "ack",
+    "lockstep",
     "output",
     "select",
     "on_reject",
@@ -150,6 +152,8 @@ fn set(options: &mut Options, key: &str, spelling: &Spelling<'_>) -> Result<bool
         "max_inflate_ratio" => keep(&mut options.max_inflate_ratio, &value::RATIO, spelling),
         "validate" => keep(&mut options.validate, &Kind::choice(), spelling),
         "envelope" => keep(&mut options.envelope, &Kind::choice(), spelling),
+        "ack" => keep(&mut options.ack, &Kind::choice(), spelling),
+        "lockstep" => keep(&mut options.lockstep, &Kind::choice(), spelling),
         "output" => keep(&mut options.output, &value::FILE, spelling),
         "select" => keep(&mut options.select, &Kind::choice(), spelling),
         "on_reject" => keep(&mut options.on_reject, &Kind::choice(), spelling),

@@ -18,6 +18,8 @@
 //! among the batches, and the next source goes on. On a stop the unfinished record is left behind,
 //! its bytes are counted, and what later files gave is dropped: the output is a prefix.
 
+mod exchange;
+
 use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -698,8 +700,22 @@ impl<'a> Target<'a> {
             lane: self.lane,
             first,
             mark: self.mark,
+            confirms: false,
             work,
         });
+    }
+
+    /// Asks the writer to tell the host when everything so far is kept.
+    fn push_confirmation(&mut self) {
+        let nothing = Batch {
+            bytes: BytesMut::new(),
+            offset: 0,
+            content: BatchContent::Frames(Vec::new()),
+        };
+        self.push(Ok(nothing));
+        if let Some(job) = self.bundle.last_mut() {
+            job.confirms = true;
+        }
     }
 
     /// Sends the bundle if it is large enough, or the first of it has waited long enough.
