@@ -27,6 +27,7 @@ mod listen;
 mod opener;
 pub mod output;
 mod reader;
+mod replies;
 mod summary;
 pub mod worker;
 mod writer;
@@ -36,19 +37,20 @@ pub use writer::{Kept, Outputs};
 
 use std::cell::{Cell, RefCell};
 use std::sync::mpsc::{Receiver, SendError, Sender, SyncSender, channel, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread::{Builder, Scope, ScopedJoinHandle, scope};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::config::{Config, DedupWindow, Envelope, Input, OnReject, Select, Validate};
 use crate::framing::{Batch, InputForm};
 use crate::metrics::Metrics;
-use crate::sink::{Sink, SinkError};
+use crate::sink::SinkError;
 use crate::source::{ListenError, Listener, Place, SourceError, StopSignal, StopTrigger};
 use crate::state::{Position, StateError};
 use listen::Bounds;
 use output::Output;
-use reader::{Dealer, Flow, ReadTotals, Reading};
+use reader::{Dealer, ReadTotals, Reading};
+use replies::Replies;
 use worker::Worker;
 use writer::Writer;
 
@@ -141,25 +143,6 @@ struct Done {
     result: Result<Output, SourceError>,
 }
 
-/// The way back to a host that waits for the word that its records are kept. The reader and the
-/// writer speak in turn, as the host does.
-struct Replies(Mutex<Sink>);
-
-impl Replies {
-    /// Says something; a host that does not listen is at its end.
-    fn say(&self, words: &[u8]) -> Flow {
-        match self.tell(words) {
-            Ok(()) => Flow::GoOn,
-            Err(_) => Flow::Stop,
-        }
-    }
-
-    fn tell(&self, words: &[u8]) -> Result<(), SinkError> {
-        let mut sink = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        sink.write(words)
-    }
-}
-
 /// A worker as its writer sees it: what it has done, and the way back for used buffers.
 type FromWorker = (Receiver<Finished>, Sender<Output>);
 
@@ -185,7 +168,7 @@ pub fn run(
         let replies = outputs.replies.take();
         (outputs.ids(), outputs.positions(config), replies)
     };
-    let replies = replies.map(|sink| Replies(Mutex::new(sink)));
+    let replies = replies.map(Replies::new);
     let reading = Reading::new(config, ids, signal.clone(), metrics, progress);
     let listener = match config.inputs.as_slice() {
         [Input::Listen(address)] => Some(Listener::bind(address, signal.clone())?),

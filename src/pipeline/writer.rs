@@ -24,8 +24,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use super::answers::Answers;
 use super::arranger::{Arranger, Place};
 use super::output::{Output, Oversize, PendingReject};
-use super::{Done, Error, FromWorker, Mark, Replies};
-use crate::ack::KEPT;
+use super::replies::Replies;
+use super::{Done, Error, FromWorker, Mark};
 use crate::config::{Config, Input, OnReject};
 use crate::encode::reject::{self, Detail, Reject, Streamed};
 use crate::framing::{OversizePart, RejectReason};
@@ -298,7 +298,7 @@ impl<'a> Writer<'a> {
         }
         if let Some(replies) = self.replies.filter(|_| done.confirms) {
             lock(self.outputs).sync()?;
-            replies.tell(KEPT)?;
+            replies.confirm()?;
         }
         // A worker that has ended needs no buffers.
         let (Ok(()) | Err(SendError(_))) = used.send(output);

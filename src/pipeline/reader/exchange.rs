@@ -22,7 +22,7 @@ use super::{
 };
 use crate::ack::{Omprog, READY, Request};
 use crate::framing::{Batch, BatchContent, InputForm, LineDecoder, OversizePart};
-use crate::pipeline::Replies;
+use crate::pipeline::replies::Replies;
 use crate::source::{Read, Source};
 
 /// So many lines at most wait to be dealt out together: each has an output of its own, which takes
@@ -142,10 +142,12 @@ impl Exchange<'_> {
             }
             Request::Keep => {
                 self.target.push(Ok(batch));
+                replies.owe();
                 self.target.push_confirmation();
                 self.target.send()
             }
             Request::Commit => {
+                replies.owe();
                 self.target.push_confirmation();
                 self.target.send()
             }
