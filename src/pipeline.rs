@@ -27,7 +27,6 @@ mod listen;
 mod opener;
 pub mod output;
 mod reader;
-mod replies;
 mod summary;
 pub mod worker;
 mod writer;
@@ -41,7 +40,8 @@ use std::sync::{Arc, Mutex};
 use std::thread::{Builder, Scope, ScopedJoinHandle, scope};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use crate::config::{Config, DedupWindow, Envelope, Input, OnReject, Select, Validate};
+use crate::ack::{Omprog, Promise};
+use crate::config::{Ack, Config, DedupWindow, Envelope, Input, OnReject, Select, Validate};
 use crate::framing::{Batch, InputForm};
 use crate::metrics::Metrics;
 use crate::sink::SinkError;
@@ -50,7 +50,6 @@ use crate::state::{Position, StateError};
 use listen::Bounds;
 use output::Output;
 use reader::{Dealer, ReadTotals, Reading};
-use replies::Replies;
 use worker::Worker;
 use writer::Writer;
 
@@ -106,8 +105,8 @@ struct Job {
     /// The first of its source: record numbers begin anew.
     first: bool,
     mark: Option<Mark>,
-    /// The host is to be told when this and everything before it is kept.
-    confirms: bool,
+    /// The host is told when this holds of the job and everything before it.
+    promise: Option<Promise>,
     work: Result<Batch, SourceError>,
 }
 
@@ -137,7 +136,7 @@ struct Done {
     lane: usize,
     first: bool,
     mark: Option<Mark>,
-    confirms: bool,
+    promise: Option<Promise>,
     /// No more of this job follows.
     last: bool,
     result: Result<Output, SourceError>,
@@ -163,12 +162,10 @@ pub fn run(
     progress: &(dyn Fn(u64) + Sync),
 ) -> Result<Summary, Error> {
     let (trigger, signal) = stop;
-    let (ids, positions, replies) = {
-        let mut outputs = writer::lock(outputs);
-        let replies = outputs.replies.take();
-        (outputs.ids(), outputs.positions(config), replies)
+    let (ids, positions) = {
+        let outputs = writer::lock(outputs);
+        (outputs.ids(), outputs.positions(config))
     };
-    let replies = replies.map(Replies::new);
     let reading = Reading::new(config, ids, signal.clone(), metrics, progress);
     let listener = match config.inputs.as_slice() {
         [Input::Listen(address)] => Some(Listener::bind(address, signal.clone())?),
@@ -189,17 +186,11 @@ pub fn run(
                 scope, config, &reading, to_workers, listener,
             )?],
             None if config.ack.is_some() || config.lockstep.is_some() => {
-                vec![start_exchange(
-                    scope,
-                    &reading,
-                    to_workers,
-                    replies.as_ref(),
-                )?]
+                vec![start_exchange(scope, config, &reading, to_workers)?]
             }
             None => start_readers(scope, config, &reading, to_workers, positions)?,
         };
-        let written =
-            Writer::new(config, outputs, metrics, replies.as_ref()).write_all(from_workers);
+        let written = Writer::new(config, outputs, metrics).write_all(from_workers);
         // The reader may wait for input that nobody will write any more.
         trigger.stop();
         let mut read = ReadTotals::default();
@@ -272,11 +263,12 @@ fn start_listening<'scope>(
 /// Starts the reader of a host that waits for answers.
 fn start_exchange<'scope>(
     scope: &'scope Scope<'scope, '_>,
+    config: &Config,
     reading: &'scope Reading<'_>,
     workers: Vec<SyncSender<Bundle>>,
-    replies: Option<&'scope Replies>,
 ) -> Result<Reader<'scope>, Error> {
-    let exchange = move || reading.exchange(replies, Dealer::new(workers));
+    let session = config.ack.map(|Ack::Omprog| Omprog::default());
+    let exchange = move || reading.exchange(session, Dealer::new(workers));
     let thread = Builder::new().name("reader".to_owned());
     thread.spawn_scoped(scope, exchange).map_err(Error::Thread)
 }
@@ -359,7 +351,7 @@ fn work_on(
         lane,
         first,
         mark,
-        confirms,
+        promise,
         work,
     } in bundle
     {
@@ -370,7 +362,7 @@ fn work_on(
                 lane,
                 first: first.take(),
                 mark,
-                confirms,
+                promise,
                 last,
                 result,
             });

@@ -30,6 +30,7 @@ use bytes::BytesMut;
 use tokio_util::codec::Decoder;
 
 use super::{Bundle, Job, Mark};
+use crate::ack::Promise;
 use crate::config::{self, Config, Input};
 use crate::framing::{
     Batch, BatchContent, Frame, InputForm, OversizePart, RecordDecoder, frame_lines,
@@ -700,21 +701,15 @@ impl<'a> Target<'a> {
             lane: self.lane,
             first,
             mark: self.mark,
-            confirms: false,
+            promise: None,
             work,
         });
     }
 
-    /// Asks the writer to tell the host when everything so far is kept.
-    fn push_confirmation(&mut self) {
-        let nothing = Batch {
-            bytes: BytesMut::new(),
-            offset: 0,
-            content: BatchContent::Frames(Vec::new()),
-        };
-        self.push(Ok(nothing));
+    /// The host gets an answer to what was pushed last, once this holds.
+    fn promise(&mut self, promise: Promise) {
         if let Some(job) = self.bundle.last_mut() {
-            job.confirms = true;
+            job.promise = Some(promise);
         }
     }
 

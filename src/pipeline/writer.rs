@@ -24,8 +24,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use super::answers::Answers;
 use super::arranger::{Arranger, Place};
 use super::output::{Output, Oversize, PendingReject};
-use super::replies::Replies;
 use super::{Done, Error, FromWorker, Mark};
+use crate::ack::{OK, Promise};
 use crate::config::{Config, Input, OnReject};
 use crate::encode::reject::{self, Detail, Reject, Streamed};
 use crate::framing::{OversizePart, RejectReason};
@@ -48,7 +48,7 @@ pub struct Outputs {
     pub rejects: Option<Sink>,
     /// Where it is kept how far the input is done with.
     pub kept: Option<Kept>,
-    /// Where a host is told that records are kept. The run takes it.
+    /// Where a host is told that records are kept.
     pub replies: Option<Sink>,
 }
 
@@ -133,6 +133,12 @@ impl Outputs {
         self.rejects.as_mut().map_or(Ok(()), Sink::sync)
     }
 
+    /// Says something to the host that waits for it, if there is one.
+    fn reply(&mut self, words: &[u8]) -> Result<(), SinkError> {
+        let replies = self.replies.as_mut();
+        replies.map_or(Ok(()), |replies| replies.write(words))
+    }
+
     /// Ends both: a last line that is torn is cut off.
     ///
     /// # Errors
@@ -173,8 +179,10 @@ pub(super) struct Writer<'a> {
     arranger: Option<Arranger>,
     /// Takes what would be written, for a host that gets a line for each of its lines.
     answers: Option<Answers>,
-    /// Where a host waits for the word that its records are kept.
-    replies: Option<&'a Replies>,
+    /// So many lines of a host wait for the word that they are kept.
+    owed: usize,
+    /// It is promised that they are on disk then.
+    owes_disk: bool,
     /// What the arranger has let go, or an answer holds, and is not yet in `written`.
     left: Counts,
     /// A position was set that is not kept yet.
@@ -198,12 +206,7 @@ enum OpenOversize {
 }
 
 impl<'a> Writer<'a> {
-    pub(super) fn new(
-        config: &Config,
-        outputs: &'a Mutex<Outputs>,
-        metrics: &'a Metrics,
-        replies: Option<&'a Replies>,
-    ) -> Self {
+    pub(super) fn new(config: &Config, outputs: &'a Mutex<Outputs>, metrics: &'a Metrics) -> Self {
         Self {
             outputs,
             metrics,
@@ -221,7 +224,8 @@ impl<'a> Writer<'a> {
             others: HashMap::new(),
             arranger: Arranger::new(config),
             answers: config.lockstep.map(Answers::new),
-            replies,
+            owed: 0,
+            owes_disk: false,
             left: Counts::new(),
             is_marked: false,
             merged: Vec::new(),
@@ -241,6 +245,7 @@ impl<'a> Writer<'a> {
     pub(super) fn write_all(mut self, workers: Vec<FromWorker>) -> Result<Written, Error> {
         let mut in_turn = workers.iter().cycle();
         let mut worker = in_turn.next();
+        lock(self.outputs).reply(OK)?;
         'input: while let Some((outputs, used)) = worker {
             // Bundles are dealt out in turn, so when this worker has no more, no worker has.
             let Ok(finished) = outputs.recv() else { break };
@@ -253,14 +258,14 @@ impl<'a> Writer<'a> {
                     break 'input;
                 }
             }
-            self.write_answers()?;
+            self.answer()?;
             // Not after a part: what follows it belongs to the same position.
             if finished.last && self.is_marked && self.is_at_line_end() {
                 lock(self.outputs).keep()?;
                 self.is_marked = false;
             }
         }
-        self.write_answers()?;
+        self.answer()?;
         self.write_held()?;
         Ok(self.written)
     }
@@ -282,6 +287,10 @@ impl<'a> Writer<'a> {
         let read = output.read();
         self.write(&mut output, &done.source)?;
         self.records += read;
+        if let Some(promise) = done.promise.filter(|_| done.last) {
+            self.owed += 1;
+            self.owes_disk |= promise == Promise::OnDisk;
+        }
         if let Some(answers) = &mut self.answers {
             answers.end(&output, done.last);
             self.left.merge(&output.counts);
@@ -296,17 +305,22 @@ impl<'a> Writer<'a> {
             self.mark(mark);
             self.is_marked = true;
         }
-        if let Some(replies) = self.replies.filter(|_| done.confirms) {
-            lock(self.outputs).sync()?;
-            replies.confirm()?;
-        }
         // A worker that has ended needs no buffers.
         let (Ok(()) | Err(SendError(_))) = used.send(output);
         Ok(ControlFlow::Continue(()))
     }
 
-    /// Sends the answers that are whole.
-    fn write_answers(&mut self) -> Result<(), SinkError> {
+    /// Sends the answers that are whole, and gives the word for what is kept.
+    fn answer(&mut self) -> Result<(), SinkError> {
+        if self.owed > 0 {
+            let mut outputs = lock(self.outputs);
+            if self.owes_disk {
+                outputs.sync()?;
+            }
+            outputs.reply(&OK.repeat(self.owed))?;
+            self.owed = 0;
+            self.owes_disk = false;
+        }
         if let Some(ready) = self.answers.as_mut().map(Answers::ready) {
             let outputs: &'a Mutex<Outputs> = self.outputs;
             self.write_out(&ready, &mut lock(outputs))?;

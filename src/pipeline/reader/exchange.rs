@@ -1,47 +1,41 @@
 //! Reads from a host that waits for an answer to each of its lines.
 //!
-//! In → out: stdin; bundles of batches, one for each line; and to a host that is confirmed to, the
-//! answers that promise nothing. All others are the writer's.
+//! In → out: stdin; bundles of batches, one for each line, dealt out as they come.
 //!
-//! Invariants: **What has come as whole lines is dealt out before more is waited for**, but for the
-//! messages of a transaction, which wait for their commit or for a batch's worth of them. **A line
-//! that the stop, or the host's end, cuts short is no message**, and neither are messages of a
-//! transaction without its commit: the host has no word that they are kept.
+//! Invariants: **What has come as whole lines is dealt out before more is waited for.** **To a host
+//! that waits for the word that a record is kept, a line without its end is no message**: it was cut
+//! by the host's end, and has no answer.
 //!
-//! Not here: the words of the conversation (`ack`), cutting lines (`framing`), the other answers
-//! (`writer`).
+//! Not here: cutting lines (`framing`), what is promised to whom (`ack`), answering (`writer`).
 //!
-//! Failure: of stdin, as of any source. A host that takes no answers is at its end.
+//! Failure: of stdin, as of any source.
 
 use std::sync::{Arc, Mutex};
 
 use bytes::BytesMut;
 
 use super::{
-    BATCH_BYTES, Dealer, Flow, ReadTotals, Reading, Start, Target, Told, Turn, buffer_for, weight,
+    BATCH_BYTES, Dealer, Flow, ReadTotals, Reading, Start, Target, Told, Turn, buffer_for,
 };
-use crate::ack::{Omprog, READY, Request};
+use crate::ack::{Omprog, Promise, Request};
 use crate::framing::{Batch, BatchContent, InputForm, LineDecoder, OversizePart};
-use crate::pipeline::replies::Replies;
 use crate::source::{Read, Source};
 
-/// So many lines at most wait to be dealt out together: each has an output of its own, which takes
-/// more memory than a short line.
+/// So many lines at most are dealt out together: each has an output of its own, which takes more
+/// memory than a short line.
 const BUNDLE_LINES: usize = 1024;
 
 impl Reading<'_> {
-    /// Reads lines until there are no more. With `replies` they are a conversation about what is
-    /// kept; without, each is answered by the writer.
+    /// Reads lines until there are no more. `session` says what each is, when they are a conversation
+    /// about what is kept.
     pub(in crate::pipeline) fn exchange(
         &self,
-        replies: Option<&Replies>,
+        session: Option<Omprog>,
         dealer: Dealer,
     ) -> ReadTotals {
         let turn = Turn::Any(Arc::new(Mutex::new(dealer)));
-        let mut exchange = Exchange {
-            target: Target::new(turn, self.metrics),
-            session: replies.map(|replies| (replies, Omprog::default())),
-        };
+        let target = Target::new(turn, self.metrics);
+        let mut exchange = Exchange { target, session };
         let left = match Source::stdin(self.stop.clone()) {
             Ok(source) => exchange.read(source, self),
             Err(error) => {
@@ -60,12 +54,11 @@ impl Reading<'_> {
 /// A host under way.
 struct Exchange<'a> {
     target: Target<'a>,
-    /// With whom it is spoken of what is kept.
-    session: Option<(&'a Replies, Omprog)>,
+    session: Option<Omprog>,
 }
 
 impl Exchange<'_> {
-    /// Reads to the end. Returns how many bytes came that were left out.
+    /// Reads to the end. Returns how many bytes of a line came that was not ended.
     fn read(&mut self, mut source: Source, common: &Reading<'_>) -> usize {
         let start = Start {
             form: InputForm::Lines,
@@ -78,8 +71,7 @@ impl Exchange<'_> {
         let mut lines = LineDecoder::new(common.max_record_bytes);
         let mut buffer = BytesMut::new();
         let mut told = Told::default();
-        let ready = self.session.as_ref();
-        let mut flow = ready.map_or(Flow::GoOn, |(replies, _)| replies.say(READY));
+        let mut flow = Flow::GoOn;
         while flow == Flow::GoOn {
             if buffer.capacity() - buffer.len() < BATCH_BYTES {
                 buffer = buffer_for(&buffer);
@@ -93,9 +85,10 @@ impl Exchange<'_> {
                 }
                 Ok(Read::Idle) => Flow::GoOn,
                 Ok(Read::Stopped) => Flow::Stop,
-                Ok(Read::End) if self.session.is_some() => Flow::Stop,
                 Ok(Read::End) => {
-                    self.take(|| lines.decode_eof(&mut buffer));
+                    if self.session.is_none() {
+                        self.take(|| lines.decode_eof(&mut buffer));
+                    }
                     Flow::Stop
                 }
                 Err(error) => {
@@ -105,52 +98,38 @@ impl Exchange<'_> {
                 }
             };
         }
-        let held: usize = self.target.bundle.iter().map(weight).sum();
-        held + lines.unfinished_bytes(&buffer)
+        lines.unfinished_bytes(&buffer)
     }
 
     /// Takes the lines that are there.
     fn take(&mut self, mut next: impl FnMut() -> Option<Batch>) -> Flow {
         while let Some(batch) = next() {
-            if self.take_line(batch) == Flow::Stop {
-                return Flow::Stop;
-            }
+            self.take_line(batch);
             if self.target.bundle.len() >= BUNDLE_LINES && self.target.send() == Flow::Stop {
                 return Flow::Stop;
             }
         }
-        if self.session.is_none() || self.target.unsent.bytes >= BATCH_BYTES {
-            return self.target.send();
-        }
-        Flow::GoOn
+        self.target.send()
     }
 
-    fn take_line(&mut self, batch: Batch) -> Flow {
+    /// Takes a line, or a part of one, of which the last is answered.
+    fn take_line(&mut self, mut batch: Batch) {
         let is_end = match batch.content {
             BatchContent::Oversize(part) => part == OversizePart::Last,
             BatchContent::Lines | BatchContent::Frames(_) => true,
         };
-        let Some((replies, omprog)) = self.session.as_mut().filter(|_| is_end) else {
+        let Some(omprog) = self.session.as_mut().filter(|_| is_end) else {
             self.target.push(Ok(batch));
-            return Flow::GoOn;
+            return;
         };
-        match omprog.hear(&batch.bytes) {
-            Request::Begin(answer) => replies.say(answer),
-            Request::Defer(answer) => {
-                self.target.push(Ok(batch));
-                replies.say(answer)
+        let promise: Promise = match omprog.hear(&batch.bytes) {
+            Request::Message(promise) => promise,
+            Request::Mark(promise) => {
+                batch.content = BatchContent::Frames(Vec::new());
+                promise
             }
-            Request::Keep => {
-                self.target.push(Ok(batch));
-                replies.owe();
-                self.target.push_confirmation();
-                self.target.send()
-            }
-            Request::Commit => {
-                replies.owe();
-                self.target.push_confirmation();
-                self.target.send()
-            }
-        }
+        };
+        self.target.push(Ok(batch));
+        self.target.promise(promise);
     }
 }
