@@ -31,7 +31,6 @@ use std::process::Command;
 use std::thread::{self, JoinHandle};
 
 use host::{Host, check_all_in_order, installed, number, recipe, traffic};
-use rustix::process::{Signal, kill_process};
 use tempfile::TempDir;
 
 const RECORDS: usize = 10_000;
@@ -76,13 +75,6 @@ impl Rsyslog {
 
     fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
-    }
-
-    fn kill_filter(&self) {
-        // There is none while it is just being started anew.
-        for pid in self.host.filters() {
-            let (Ok(()) | Err(_)) = kill_process(pid, Signal::KILL);
-        }
     }
 
     /// Sends records from a thread, as a relay does, over a connection that is then closed.
@@ -139,7 +131,7 @@ fn omprog_loses_nothing_when_hsmtrail_is_killed() {
     let output = rsyslog.path("cloudtrail.ndjson");
     for at in [100, RECORDS / 3, RECORDS * 2 / 3] {
         rsyslog.host.wait_for_lines(&output, at);
-        rsyslog.kill_filter();
+        rsyslog.host.kill_filters();
     }
     // Repeats may come before what is missing.
     let last = format!("\"n\":{}}}\n", RECORDS - 1);
@@ -188,7 +180,7 @@ fn mmexternal_passes_messages_when_hsmtrail_is_killed() {
     let sending = rsyslog.send(traffic(RECORDS));
     let output = rsyslog.path("cloudtrail.ndjson");
     rsyslog.host.wait_for_lines(&output, 100);
-    rsyslog.kill_filter();
+    rsyslog.host.kill_filters();
     let lines = rsyslog.host.wait_for_lines(&output, RECORDS);
     sending.join().unwrap();
     let sent = traffic(RECORDS);

@@ -128,26 +128,18 @@ impl Host {
         }
     }
 
-    /// The processes that this one started and that run our binary.
-    pub(crate) fn filters(&self) -> Vec<Pid> {
-        let ours = fs::canonicalize(env!("CARGO_BIN_EXE_hsmtrail")).unwrap();
+    /// Kills the processes that this one started and that run our binary, once there is one. Returns
+    /// how many there were.
+    pub(crate) fn kill_filters(&mut self) -> usize {
         let host = self.child.id();
-        let mut found = Vec::new();
-        for entry in fs::read_dir("/proc").unwrap().flatten() {
-            let Some(id) = entry
-                .file_name()
-                .to_str()
-                .and_then(|name| name.parse().ok())
-            else {
-                continue;
-            };
-            let of = |id: u32, file: &str| Path::new("/proc").join(id.to_string()).join(file);
-            let is_ours = fs::read_link(of(id, "exe")).is_ok_and(|exe| exe == ours);
-            if is_ours && descends_from(id, host) {
-                found.extend(Pid::from_raw(i32::try_from(id).unwrap()));
-            }
+        let found = self.wait_for("hsmtrail", || {
+            Some(filters_of(host)).filter(|found| !found.is_empty())
+        });
+        for pid in &found {
+            // It may just have ended by itself.
+            let (Ok(()) | Err(_)) = kill_process(*pid, Signal::KILL);
         }
-        found
+        found.len()
     }
 }
 
@@ -156,6 +148,18 @@ impl Drop for Host {
         drop(self.child.kill());
         drop(self.child.wait());
     }
+}
+
+fn filters_of(host: u32) -> Vec<Pid> {
+    let ours = fs::canonicalize(env!("CARGO_BIN_EXE_hsmtrail")).unwrap();
+    let entries = fs::read_dir("/proc").unwrap().flatten();
+    let ids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    let runs_ours =
+        |id: &u32| fs::read_link(format!("/proc/{id}/exe")).is_ok_and(|exe| exe == ours);
+    ids.filter(runs_ours)
+        .filter(|id| descends_from(*id, host))
+        .filter_map(|id| Pid::from_raw(id.try_into().unwrap()))
+        .collect()
 }
 
 fn descends_from(mut id: u32, ancestor: u32) -> bool {
