@@ -31,7 +31,7 @@ pub(crate) fn installed(name: &str, variable: &str) -> Option<PathBuf> {
         .chain(folders.into_iter().map(|folder| folder.join(name)))
         .find(|file| file.is_file());
     if found.is_none() {
-        println!("SKIPPED: {name} is not installed, and {variable} does not name it");
+        eprintln!("SKIPPED: {name} is not installed, and {variable} does not name it");
     }
     found
 }
