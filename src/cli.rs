@@ -58,13 +58,26 @@ pub struct Args {
     pub options: Options,
 }
 
-/// The commands that print something and end.
+/// What is done instead of filtering: something is printed.
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub enum Command {
     /// Print the catalogue of CloudHSM operations, or one entry of it in words
     Explain {
         /// The operation, as in eventName; upper and lower case are the same
         operation: Option<String>,
+    },
+    /// Read a sample, and print what the programs around the filter have to be set to
+    ///
+    /// Takes the options of the run that is planned, writes nothing, and does not listen. Run it where
+    /// the filter will run. Exit status: 0 when there is nothing to warn of, 1 with warnings, 2 for wrong
+    /// usage, 3 when the sample cannot be read.
+    Doctor {
+        /// The sample [default: stdin]
+        #[arg(value_name = "FILE")]
+        files: Vec<PathBuf>,
+        /// The options.
+        #[command(flatten)]
+        options: Box<Options>,
     },
     /// Print the JSON Schema (2020-12) of the cloudhsm object
     Schema,
@@ -396,6 +409,9 @@ Examples:
 
   What an operation means, and what a call of it is worth:
     hsmtrail explain DeleteBackup
+
+  What the programs around a service have to be set to:
+    hsmtrail doctor --config /etc/hsmtrail.toml trail.json
 
 A file that is named like a command is given as ./explain. Every option can also stand in the \
 config file (as log_level) and in the environment (as HSMTRAIL_LOG_LEVEL). The command line comes \

@@ -362,19 +362,28 @@ impl Config {
         environment: impl IntoIterator<Item = (OsString, OsString)>,
         read_file: impl FnOnce(&Path) -> io::Result<String>,
     ) -> Result<Self, ConfigError> {
-        let Args {
-            command: _,
-            files,
-            mut options,
-        } = args;
-        layers::add_environment(&mut options, environment)?;
-        if let Some(path) = options.config.clone() {
-            match read_file(&path) {
-                Ok(text) => layers::add_file(&mut options, &path, &text)?,
-                Err(error) => return Err(ConfigError::Unreadable { path, error }),
-            }
-        }
-        let config = Self::with_defaults(files, options);
+        let options = layers::all(args.options, environment, read_file)?;
+        let config = Self::with_defaults(args.files, options);
+        config.check()?;
+        Ok(config)
+    }
+
+    /// The same, but its inputs are a sample of what there will be: FILEs are read to their end, and
+    /// only without any may others be listened to.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Config::resolve`].
+    pub fn resolve_for_sample(
+        args: Args,
+        environment: impl IntoIterator<Item = (OsString, OsString)>,
+        read_file: impl FnOnce(&Path) -> io::Result<String>,
+    ) -> Result<Self, ConfigError> {
+        let mut options = layers::all(args.options, environment, read_file)?;
+        options.follow = None;
+        options.state = None;
+        options.listen = options.listen.filter(|_| args.files.is_empty());
+        let config = Self::with_defaults(args.files, options);
         config.check()?;
         Ok(config)
     }

@@ -117,6 +117,8 @@ pub mod logging;
 
 pub mod explain;
 
+pub mod doctor;
+
 pub mod schema;
 
 pub mod suggest;

@@ -1,18 +1,20 @@
 //! The `hsmtrail` command: what was typed → configuration → a run → an exit status.
 
 use std::io::{self, IsTerminal as _, Write as _};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use hsmtrail::cli::{self, Args, Command};
+use hsmtrail::cli::{self, Args, Command, Options};
 use hsmtrail::config::{Config, Input};
 use hsmtrail::metrics::RecordOutcome;
 use hsmtrail::sink::SinkError;
 use hsmtrail::supervisor::{self, Ended, Error, StopCause};
-use hsmtrail::{explain, logging, pipeline, schema, source};
+use hsmtrail::{doctor, explain, logging, pipeline, schema, source};
 
 /// Exit statuses; the README lists them.
 const REJECTS: u8 = 1;
+const WARNINGS: u8 = 1;
 const USAGE: u8 = 2;
 const FAILED: u8 = 3;
 const INTERRUPTED: u8 = 130;
@@ -31,8 +33,8 @@ fn main() -> ExitCode {
             return ExitCode::from(if error.use_stderr() { USAGE } else { 0 });
         }
     };
-    if let Some(command) = &args.command {
-        return print(command);
+    if let Some(command) = args.command {
+        return obey(command);
     }
     let no_files = args.files.is_empty();
     match Config::resolve(args, std::env::vars_os(), |path| {
@@ -52,27 +54,62 @@ fn main() -> ExitCode {
     }
 }
 
-fn print(command: &Command) -> ExitCode {
+fn obey(command: Command) -> ExitCode {
     let text = match command {
         Command::Explain { operation: None } => explain::table().into_bytes(),
         Command::Explain {
             operation: Some(name),
-        } => match explain::operation(name) {
+        } => match explain::operation(&name) {
             Ok(text) => text.into_bytes(),
             Err(error) => return complain(&format!("hsmtrail: {error}\n"), USAGE),
         },
+        Command::Doctor { files, options } => return examine(files, *options),
         Command::Schema => schema::TEXT.as_bytes().to_vec(),
-        Command::Completions { shell } => cli::completions(*shell),
+        Command::Completions { shell } => cli::completions(shell),
         Command::Man => match cli::man() {
             Ok(page) => page,
             Err(error) => return complain(&format!("hsmtrail: {error}\n"), FAILED),
         },
     };
+    show(&text, 0)
+}
+
+fn examine(files: Vec<PathBuf>, options: Options) -> ExitCode {
+    // A - is a FILE that means stdin, whatever that is.
+    let stdin_is_meant = !files.is_empty();
+    let args = Args {
+        command: None,
+        files,
+        options,
+    };
+    let read = |path: &Path| std::fs::read_to_string(path);
+    let config = match Config::resolve_for_sample(args, std::env::vars_os(), read) {
+        Ok(config) => config,
+        Err(error) => return complain(&format!("hsmtrail: {error}\n"), USAGE),
+    };
+    logging::start(config.log_level, config.log_format);
+    match doctor::examine(&config, stdin_is_meant) {
+        Ok(report) => {
+            let status = if report.is_incomplete() {
+                FAILED
+            } else if report.warnings.is_empty() {
+                0
+            } else {
+                WARNINGS
+            };
+            show(report.to_string().as_bytes(), status)
+        }
+        Err(error) => complain(&format!("hsmtrail: {error}\n"), FAILED),
+    }
+}
+
+/// Prints what was asked for on stdout.
+fn show(text: &[u8], status: u8) -> ExitCode {
     match io::stdout()
-        .write_all(&text)
+        .write_all(text)
         .and_then(|()| io::stdout().flush())
     {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => ExitCode::from(status),
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::from(READER_GONE),
         Err(error) => complain(
             &format!("hsmtrail: cannot write to stdout: {error}\n"),

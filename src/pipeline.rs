@@ -22,6 +22,7 @@
 
 mod answers;
 pub mod arranger;
+mod buffers;
 mod follow;
 mod listen;
 mod opener;
@@ -47,6 +48,7 @@ use crate::metrics::Metrics;
 use crate::sink::SinkError;
 use crate::source::{ListenError, Listener, Place, SourceError, StopSignal, StopTrigger};
 use crate::state::{Position, StateError};
+use buffers::Buffers;
 use listen::Bounds;
 use output::Output;
 use reader::{Dealer, ReadTotals, Reading};
@@ -176,7 +178,7 @@ pub fn run(
         let mut from_workers = Vec::new();
         let mut working = Vec::new();
         for _ in 0..config.workers.get() {
-            let (jobs, done, thread) = start_worker(scope, config, metrics)?;
+            let (jobs, done, thread) = start_worker(scope, config, metrics, reading.buffers())?;
             to_workers.push(jobs);
             from_workers.push(done);
             working.push(thread);
@@ -289,6 +291,7 @@ fn start_worker<'scope>(
     scope: &'scope Scope<'scope, '_>,
     config: &Config,
     metrics: &'scope Metrics,
+    buffers: &'scope Buffers,
 ) -> Result<Started<'scope>, Error> {
     let limits = Limits {
         select: config.select,
@@ -304,29 +307,18 @@ fn start_worker<'scope>(
     let thread = Builder::new()
         .name("worker".to_owned())
         .spawn_scoped(scope, move || {
-            work(limits, &todo, &done, &reusable, metrics);
+            let mut worker = Worker::new(limits);
+            while let Ok(bundle) = todo.recv() {
+                let begun = Instant::now();
+                let (finished, waited) = work_on(bundle, &mut worker, &done, &reusable, buffers);
+                metrics.worker_busy(begun.elapsed().saturating_sub(waited));
+                if done.send(finished).is_err() {
+                    return;
+                }
+            }
         })
         .map_err(Error::Thread)?;
     Ok((jobs, (outputs, used), thread))
-}
-
-/// Works until there are no more jobs, or nobody takes what is done.
-fn work(
-    limits: Limits,
-    todo: &Receiver<Bundle>,
-    done: &SyncSender<Finished>,
-    reusable: &Receiver<Output>,
-    metrics: &Metrics,
-) {
-    let mut worker = Worker::new(limits);
-    while let Ok(bundle) = todo.recv() {
-        let begun = Instant::now();
-        let (finished, waited) = work_on(bundle, &mut worker, done, reusable);
-        metrics.worker_busy(begun.elapsed().saturating_sub(waited));
-        if done.send(finished).is_err() {
-            return;
-        }
-    }
 }
 
 /// Works on one bundle. Hands on the parts of an output that gets long, and returns the last of it,
@@ -336,6 +328,7 @@ fn work_on(
     worker: &mut Worker,
     done: &SyncSender<Finished>,
     reusable: &Receiver<Output>,
+    buffers: &Buffers,
 ) -> (Finished, Duration) {
     // Of a bundle of many only one output is used again: in the end the buffers of each would be
     // as large as the largest batch, whatever their own is like.
@@ -346,6 +339,7 @@ fn work_on(
     let mut output = used.unwrap_or_default();
     let ready = RefCell::new(Vec::with_capacity(bundle.len()));
     let waited = Cell::new(Duration::ZERO);
+    let mut last = None;
     for Job {
         source,
         lane,
@@ -381,9 +375,14 @@ fn work_on(
         };
         let result = work.map(|batch| {
             worker.process_in_parts(&batch, now_ms(), &mut output, Some(&spill));
+            last = Some(batch.bytes);
             std::mem::take(&mut output)
         });
         put(result, true);
+    }
+    // The batches of a bundle are parts of one buffer, or of buffers that were full before it.
+    if let Some(part) = last {
+        buffers.put(part);
     }
     let finished = Finished {
         done: ready.into_inner(),

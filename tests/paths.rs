@@ -114,7 +114,7 @@ fn links_are_followed_but_not_round_in_circles() {
     assert_eq!(
         found(dir.path(), "b"),
         [
-            "! cannot walk b/gone.json: No such file or directory (os error 2)",
+            "! cannot open b/gone.json: No such file or directory (os error 2)",
             "b/y.json"
         ]
     );

@@ -113,7 +113,8 @@ fn gzip_forms() -> Vec<Case> {
     vec![
         ("empty", vec![], vec![], None),
         ("one byte", b"{".to_vec(), b"{".to_vec(), None),
-        ("half a magic", vec![0x1f], vec![0x1f], None),
+        ("half a magic", vec![0x1f], vec![], Some(Damage::Truncated)),
+        ("lone bracket", b"[".to_vec(), b"[".to_vec(), None),
         (
             "not quite a magic",
             b"\x1f\x8a{}".to_vec(),
@@ -178,14 +179,14 @@ fn other_forms() -> Vec<Case> {
         (
             "half a magic of zstd",
             vec![0x28, 0xb5],
-            vec![0x28, 0xb5],
-            None,
+            vec![],
+            Some(Damage::Truncated),
         ),
         (
             "half a magic of bzip2",
             b"BZ".to_vec(),
-            b"BZ".to_vec(),
-            None,
+            vec![],
+            Some(Damage::Truncated),
         ),
         (
             "cut zstd",
@@ -526,6 +527,26 @@ fn what_cannot_be_read_is_said_in_a_sentence() {
             cut.len()
         )
     );
+}
+
+#[test]
+fn an_empty_file_that_is_called_compressed_was_cut() {
+    let dir = tempfile::tempdir().unwrap();
+    for (name, said) in [
+        ("empty.json.gz", Some("byte 0 of its gzip")),
+        ("empty.ZST", Some("byte 0 of its zstd")),
+        ("empty.bz2", Some("byte 0 of its bzip2")),
+        ("empty.json", None),
+        ("gz", None),
+    ] {
+        let path = file(dir.path(), name, b"");
+        let (bytes, end) = drain(&mut Source::open(&path, never()).unwrap());
+        assert!(bytes.is_empty(), "{name}");
+        assert_eq!(said.is_some(), end.is_err(), "{name}: {end:?}");
+        if let (Some(said), Err(error)) = (said, end) {
+            assert!(error.to_string().contains(said), "{error}");
+        }
+    }
 }
 
 #[test]

@@ -27,7 +27,7 @@ use hsmtrail::cli::Args;
 /// The flow is source, framing, decode, event, enrich, encode, sink: a stage names only the data
 /// that it takes, never a later stage. Data are types: a function of another stage is its
 /// machinery.
-const ROOMS: [(&str, &[&str]); 21] = [
+const ROOMS: [(&str, &[&str]); 22] = [
     ("source", &[]),
     ("envelope", &[]),
     // Whether an array of another name than `Records` holds records is seen at its elements.
@@ -68,6 +68,11 @@ const ROOMS: [(&str, &[&str]); 21] = [
     ("suggest", &[]),
     ("schema", &[]),
     ("explain", &["enrich", "event", "suggest"]),
+    // Runs the pipeline as the supervisor does, and looks at the lines that come out.
+    (
+        "doctor",
+        &["config", "decode", "metrics", "pipeline", "sink", "source"],
+    ),
     ("config", &["cli", "source", "suggest"]),
     ("cli", &["config", "source"]),
     ("lib", &[]),
@@ -76,6 +81,7 @@ const ROOMS: [(&str, &[&str]); 21] = [
         &[
             "cli",
             "config",
+            "doctor",
             "explain",
             "logging",
             "metrics",
@@ -110,12 +116,23 @@ const CRATES: [(&str, &[&str]); 31] = [
     ("indicatif", &["supervisor"]),
     (
         "memchr",
-        &["envelope", "framing", "decode", "enrich", "encode", "sink"],
+        &[
+            "envelope",
+            "framing",
+            "decode",
+            "enrich",
+            "encode",
+            "sink",
+            "doctor::sample",
+        ],
     ),
     ("metrics", &["metrics"]),
     ("metrics_exporter_prometheus", &["metrics"]),
     ("metrics_process", &["metrics"]),
-    ("rustix", &["source", "sink", "supervisor"]),
+    (
+        "rustix",
+        &["source", "sink", "supervisor", "doctor::surroundings"],
+    ),
     ("simdutf8", &["decode"]),
     ("smallvec", &["event", "decode", "enrich"]),
     ("strsim", &["suggest"]),
@@ -134,7 +151,14 @@ const CRATES: [(&str, &[&str]); 31] = [
     ("toml", &["config::layers"]),
     (
         "tracing",
-        &["pipeline", "metrics", "supervisor", "logging", "main"],
+        &[
+            "pipeline",
+            "metrics",
+            "supervisor",
+            "logging",
+            "doctor::sample",
+            "main",
+        ],
     ),
     ("tracing_subscriber", &["logging"]),
     ("walkdir", &["source::paths"]),

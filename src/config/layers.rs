@@ -11,6 +11,7 @@
 //! Failure: [`ConfigError`], which names the variable, or the file, the line and the key.
 
 use std::ffi::OsString;
+use std::io;
 use std::path::Path;
 
 use toml::de::{DeInteger, DeTable, DeValue};
@@ -53,6 +54,27 @@ pub const KEYS: [&str; 27] = [
 
 /// What every variable of ours begins with.
 const PREFIX: &str = "HSMTRAIL_";
+
+/// Adds both sources to the options that were typed. `read_file` reads the config file, when there
+/// is one.
+///
+/// # Errors
+///
+/// Those of the two, and a config file that cannot be read.
+pub fn all(
+    mut options: Options,
+    environment: impl IntoIterator<Item = (OsString, OsString)>,
+    read_file: impl FnOnce(&Path) -> io::Result<String>,
+) -> Result<Options, ConfigError> {
+    add_environment(&mut options, environment)?;
+    if let Some(path) = options.config.clone() {
+        match read_file(&path) {
+            Ok(text) => add_file(&mut options, &path, &text)?,
+            Err(error) => return Err(ConfigError::Unreadable { path, error }),
+        }
+    }
+    Ok(options)
+}
 
 /// Adds every variable with our prefix; others are nobody's business here.
 ///

@@ -29,6 +29,7 @@ use std::{iter, vec};
 use bytes::BytesMut;
 use tokio_util::codec::Decoder;
 
+use super::buffers::Buffers;
 use super::{Bundle, Job, Mark};
 use crate::ack::Promise;
 use crate::config::{self, Config, Input};
@@ -42,8 +43,8 @@ use crate::source::{FileId, Found, Paths, Place, Read, Source, SourceError, Spar
 /// channel's cost is then nothing, and it stays in the second-level cache.
 const BATCH_BYTES: usize = 256 * 1024;
 
-/// Room for a bundle, the read that makes it large enough, and the begun record before it.
-const BUFFER_BYTES: usize = BATCH_BYTES + (128 + 16) * 1024;
+/// Room for a bundle, and the read that makes it large enough.
+const BUFFER_BYTES: usize = BATCH_BYTES + 128 * 1024;
 
 /// A source begins in the buffer of the one before when there is so much room.
 const LEAST_ROOM: usize = 64 * 1024;
@@ -84,6 +85,7 @@ pub(super) struct Reading<'a> {
     pub(super) stop: StopSignal,
     pub(super) metrics: &'a Metrics,
     progress: &'a (dyn Fn(u64) + Sync),
+    buffers: Buffers,
     queue: Mutex<Queue>,
 }
 
@@ -115,8 +117,14 @@ impl<'a> Reading<'a> {
             stop,
             metrics,
             progress,
+            buffers: Buffers::new(BUFFER_BYTES),
             queue: Mutex::new(Queue::new(config.inputs.clone(), outputs)),
         }
+    }
+
+    /// What workers give back and readers fill again.
+    pub(super) fn buffers(&self) -> &Buffers {
+        &self.buffers
     }
 
     /// Gives the first reader its turn: from now on batches go to these workers.
@@ -443,17 +451,9 @@ impl<'a> Reader<'a> {
     /// Gives what comes a buffer of its own, unless there is room for so much behind the last bytes.
     fn make_room(&mut self, bytes: usize) {
         if self.buffer.capacity() - self.buffer.len() < bytes {
-            self.buffer = buffer_for(&self.buffer);
+            self.buffer = self.common.buffers.filled_with(&self.buffer);
         }
     }
-}
-
-/// A buffer for the next bundle, which begins with what was left over. Its room grows with that, so
-/// that a record which fills buffer after buffer is not copied too often.
-fn buffer_for(left_over: &[u8]) -> BytesMut {
-    let mut buffer = BytesMut::with_capacity(BUFFER_BYTES + 2 * left_over.len());
-    buffer.extend_from_slice(left_over);
-    buffer
 }
 
 /// What was told of a source so far.

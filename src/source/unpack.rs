@@ -15,6 +15,7 @@
 //! **Failure:** [`Damage`], after which the decompressor is of no more use.
 
 use std::fmt;
+use std::path::Path;
 
 use super::bzip2::{self, Bunzip2};
 use super::gzip::{self, Gunzip};
@@ -73,6 +74,15 @@ impl Packing {
         if too_few { Err(TooFew) } else { Ok(None) }
     }
 
+    /// The packing of a source that has ended inside its magic number, as no JSON begins. A skippable
+    /// frame of zstd may begin like an array, and is not meant here.
+    pub(super) fn cut_in_magic(whole: &[u8]) -> Option<Self> {
+        let begins = |packing: &Self| packing.magic().starts_with(whole);
+        Self::ALL
+            .into_iter()
+            .find(|packing| !whole.is_empty() && begins(packing))
+    }
+
     /// Whether these are the first bytes of a part; nothing when they are too few to tell.
     fn begins(self, bytes: &[u8]) -> Option<bool> {
         let starts = |magic: &[u8]| {
@@ -80,18 +90,41 @@ impl Packing {
             (!magic.starts_with(first) || first.len() == magic.len()).then(|| first == magic)
         };
         match self {
-            Self::Gzip => starts(&gzip::MAGIC),
-            Self::Bzip2 => starts(&bzip2::MAGIC),
+            Self::Gzip | Self::Bzip2 => starts(self.magic()),
             Self::Zstd => {
                 let mut skippable = zstd::SKIPPABLE;
                 if let (Some(magic), Some(first)) = (skippable.first_mut(), bytes.first()) {
                     *magic |= first & 0x0f;
                 }
-                match (starts(&zstd::MAGIC), starts(&skippable)) {
+                match (starts(self.magic()), starts(&skippable)) {
                     (Some(frame), Some(skippable)) => Some(frame || skippable),
                     _ => None,
                 }
             }
+        }
+    }
+
+    /// What every part begins with; zstd has skippable frames too.
+    fn magic(self) -> &'static [u8] {
+        match self {
+            Self::Gzip => &gzip::MAGIC,
+            Self::Zstd => &zstd::MAGIC,
+            Self::Bzip2 => &bzip2::MAGIC,
+        }
+    }
+
+    /// The packing that the ending of a file's name promises.
+    pub(super) fn of_name(name: &Path) -> Option<Self> {
+        let ending = name.extension()?;
+        let is_of = |packing: &Self| ending.eq_ignore_ascii_case(packing.ending());
+        Self::ALL.into_iter().find(is_of)
+    }
+
+    fn ending(self) -> &'static str {
+        match self {
+            Self::Gzip => "gz",
+            Self::Zstd => "zst",
+            Self::Bzip2 => "bz2",
         }
     }
 
@@ -477,6 +510,23 @@ mod tests {
             (b"\x51\x2a\x4d\x19", Ok(None)),
         ] {
             assert_eq!(Packing::of(first), told, "{first:?}");
+        }
+    }
+
+    #[test]
+    fn a_source_of_a_piece_of_a_magic_number_is_a_cut_file() {
+        for (whole, cut) in [
+            (&b""[..], None),
+            (b"\x1f", Some(Packing::Gzip)),
+            (b"B", Some(Packing::Bzip2)),
+            (b"BZ", Some(Packing::Bzip2)),
+            (b"\x28", Some(Packing::Zstd)),
+            (b"\x28\xb5\x2f", Some(Packing::Zstd)),
+            (b"[", None),
+            (b"P*M", None),
+            (b"{", None),
+        ] {
+            assert_eq!(Packing::cut_in_magic(whole), cut, "{whole:?}");
         }
     }
 
