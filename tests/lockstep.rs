@@ -331,6 +331,29 @@ fn mmexternal_is_told_what_changes() {
     }
 }
 
+/// rsyslog takes no reply that is much longer than its messages.
+#[test]
+fn mmexternal_is_told_nothing_that_is_too_long() {
+    let events: Vec<String> = (0..12).map(cloudhsm).collect();
+    let input = format!("{}\n{}\n", log_file(&events), log_file(&events[..1]));
+    let done = run(&["--lockstep=mmexternal", "--max-record-bytes=2KiB"], input);
+    let replies = done.lines();
+    assert_eq!((replies.len(), replies[0], done.code), (2, "{}", Some(0)));
+    assert!(replies[1].starts_with(r#"{"msg":"#));
+}
+
+/// The answer is sent as it comes, so it may be of any length.
+#[test]
+fn an_answer_may_hold_many_records() {
+    let many = vec!["1"; 200_000].join(",");
+    let input = format!("[{many}]\n{}\n", other(2));
+    let done = run(&["--lockstep"], input);
+    let answers = done.lines();
+    assert_eq!(answers.len(), 2);
+    assert_eq!(records_of(answers[0]).len(), 200_000);
+    assert_eq!(answers[1], other(2));
+}
+
 #[test]
 fn mmexternal_keeps_what_is_around_an_event_if_it_shall() {
     let envelope = wrapped(&cloudhsm(1));

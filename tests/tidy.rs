@@ -27,7 +27,7 @@ use hsmtrail::cli::Args;
 /// The flow is source, framing, decode, event, enrich, encode, sink: a stage names only the data
 /// that it takes, never a later stage. Data are types: a function of another stage is its
 /// machinery.
-const ROOMS: [(&str, &[&str]); 22] = [
+const ROOMS: [(&str, &[&str]); 23] = [
     ("source", &[]),
     ("envelope", &[]),
     // Whether an array of another name than `Records` holds records is seen at its elements.
@@ -39,6 +39,7 @@ const ROOMS: [(&str, &[&str]); 22] = [
     ("order", &[]),
     // Which regular file it is: nothing is read and written at once.
     ("sink", &["source::FileId"]),
+    ("ack", &[]),
     // Where a file goes on, and how it is laid out.
     (
         "state",
@@ -57,7 +58,7 @@ const ROOMS: [(&str, &[&str]); 22] = [
         "pipeline",
         &[
             "source", "envelope", "framing", "decode", "event", "enrich", "encode", "order",
-            "sink", "state", "metrics", "config",
+            "sink", "ack", "state", "metrics", "config",
         ],
     ),
     (
@@ -167,9 +168,9 @@ const CRATES: [(&str, &[&str]); 31] = [
 ];
 
 /// The rooms that know no file, no clock, no thread and no environment.
-const PURE: [&str; 10] = [
-    "envelope", "framing", "decode", "event", "enrich", "encode", "order", "suggest", "schema",
-    "explain",
+const PURE: [&str; 11] = [
+    "ack", "envelope", "framing", "decode", "event", "enrich", "encode", "order", "suggest",
+    "schema", "explain",
 ];
 
 /// What a pure room may not name, and in which module it may all the same.

@@ -4,7 +4,8 @@
 //! one line that the host gets.
 //!
 //! Invariants: **One line, whatever became of the other.** The records in it are, byte for byte,
-//! the lines that are written otherwise. `{}` is the answer when there is nothing to say.
+//! the lines that are written otherwise. `{}` is the answer when there is nothing to say. No more
+//! than the first record is held until it is known whether another follows.
 //!
 //! Not here: what is collected for an answer, and when it is sent (`pipeline`).
 //!
@@ -12,100 +13,108 @@
 
 use super::rest_of_string;
 
-/// Appends the line that takes the place of the host's: the one that became of it, or an array of
-/// several.
-pub fn line(lines: &[u8], out: &mut Vec<u8>) {
-    records(lines, out);
-    out.push(b'\n');
+/// Makes one JSON value of any number of records.
+#[derive(Debug, Default)]
+pub struct Joined {
+    /// The first record, as long as it is the only one.
+    first: Vec<u8>,
+    count: usize,
 }
 
-/// Appends what rsyslog's `mmexternal` changes of its message: the text, and a variable `cloudhsm`
-/// with the `objects` in it, between which commas stand, as an array when they are `several`.
-pub fn properties(lines: &[u8], objects: &[u8], several: bool, out: &mut Vec<u8>) {
-    if lines.is_empty() {
-        out.extend_from_slice(b"{}\n");
-        return;
+impl Joined {
+    /// Takes records, a whole line each, and appends what can be said by now.
+    pub fn add(&mut self, lines: &[u8], out: &mut Vec<u8>) {
+        for line in lines.split_inclusive(|&byte| byte == b'\n') {
+            let record = line.strip_suffix(b"\n").unwrap_or(line);
+            if self.count == 0 {
+                self.first.extend_from_slice(record);
+            } else {
+                if self.count == 1 {
+                    out.push(b'[');
+                    out.append(&mut self.first);
+                }
+                out.push(b',');
+                out.extend_from_slice(record);
+            }
+            self.count += 1;
+        }
     }
-    let mut text = Vec::with_capacity(lines.len() + 2);
-    records(lines, &mut text);
+
+    /// Appends the rest of the value: the record that was the only one, or the end of the array. The
+    /// next record begins another value.
+    pub fn end(&mut self, out: &mut Vec<u8>) {
+        match std::mem::take(&mut self.count) {
+            0 => out.extend_from_slice(b"{}"),
+            1 => out.append(&mut self.first),
+            _ => out.push(b']'),
+        }
+    }
+
+    /// Whether no record came.
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+}
+
+/// Appends what rsyslog's `mmexternal` is to change of its message: the text, and a variable
+/// `cloudhsm` with the `objects` in it, between which commas stand, as an array when they are
+/// `several`.
+pub fn properties(text: &[u8], objects: &[u8], several: bool, out: &mut Vec<u8>) {
     out.extend_from_slice(b"{\"msg\":\"");
-    rest_of_string(&text, out);
+    rest_of_string(text, out);
     if !objects.is_empty() {
         let (open, close): (&[u8], &[u8]) = if several { (b"[", b"]") } else { (b"", b"") };
         for part in [b",\"$!\":{\"cloudhsm\":", open, objects, close, b"}"] {
             out.extend_from_slice(part);
         }
     }
-    out.extend_from_slice(b"}\n");
-}
-
-/// Appends the records of `lines` as one JSON value.
-fn records(lines: &[u8], out: &mut Vec<u8>) {
-    let Some(records) = lines.strip_suffix(b"\n") else {
-        out.extend_from_slice(b"{}");
-        return;
-    };
-    if !records.contains(&b'\n') {
-        out.extend_from_slice(records);
-        return;
-    }
-    let mut before = b'[';
-    for record in records.split(|&byte| byte == b'\n') {
-        out.push(before);
-        out.extend_from_slice(record);
-        before = b',';
-    }
-    out.push(b']');
+    out.push(b'}');
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn text(write: impl FnOnce(&mut Vec<u8>)) -> String {
-        let mut out = Vec::new();
-        write(&mut out);
-        String::from_utf8(out).unwrap()
-    }
-
     #[test]
-    fn one_line_for_any_number() {
-        for (lines, answer) in [
-            ("", "{}\n"),
-            ("{\"a\":1.0}\n", "{\"a\":1.0}\n"),
-            ("{\"a\":1}\n{\"b\": 2}\n", "[{\"a\":1},{\"b\": 2}]\n"),
+    fn one_value_for_any_number() {
+        let mut joined = Joined::default();
+        for (parts, value) in [
+            (&[][..], "{}"),
+            (&[""], "{}"),
+            (&["{\"a\":1.0}\n"], "{\"a\":1.0}"),
+            (&["{\"a\":1}\n{\"b\": 2}\n"], "[{\"a\":1},{\"b\": 2}]"),
+            (&["1\n", "", "2\n3\n", "4\n"], "[1,2,3,4]"),
         ] {
-            assert_eq!(text(|out| line(lines.as_bytes(), out)), answer);
+            let mut out = Vec::new();
+            for part in parts {
+                joined.add(part.as_bytes(), &mut out);
+            }
+            joined.end(&mut out);
+            assert!(joined.is_empty());
+            assert_eq!(String::from_utf8(out).unwrap(), value);
         }
     }
 
     #[test]
     fn properties_are_only_those_that_change() {
-        for (lines, objects, several, answer) in [
-            ("", "", false, "{}\n"),
+        for (text, objects, several, answer) in [
+            (r#"{"a":"\n"}"#, "", false, r#"{"msg":"{\"a\":\"\\n\"}"}"#),
             (
-                "{\"a\":\"\\n\"}\n",
-                "",
-                false,
-                r#"{"msg":"{\"a\":\"\\n\"}"}"#,
-            ),
-            (
-                "{\"a\":1}\n",
-                "{\"v\":1}",
+                r#"{"a":1}"#,
+                r#"{"v":1}"#,
                 false,
                 r#"{"msg":"{\"a\":1}","$!":{"cloudhsm":{"v":1}}}"#,
             ),
             (
-                "{}\n{}\n",
-                "{\"v\":1},{\"v\":2}",
+                "[{},{}]",
+                r#"{"v":1},{"v":2}"#,
                 true,
                 r#"{"msg":"[{},{}]","$!":{"cloudhsm":[{"v":1},{"v":2}]}}"#,
             ),
         ] {
-            let reply = text(|out| properties(lines.as_bytes(), objects.as_bytes(), several, out));
-            assert_eq!(reply.trim_end(), answer.trim_end());
-            let reply: serde_json::Value = serde_json::from_str(&reply).unwrap();
-            assert_eq!(reply.get("msg").is_none(), lines.is_empty());
+            let mut out = Vec::new();
+            properties(text.as_bytes(), objects.as_bytes(), several, &mut out);
+            assert_eq!(String::from_utf8(out).unwrap(), answer);
         }
     }
 }

@@ -223,7 +223,7 @@ impl<'a> Writer<'a> {
             oversize: None,
             others: HashMap::new(),
             arranger: Arranger::new(config),
-            answers: config.lockstep.map(Answers::new),
+            answers: Answers::new(config),
             owed: 0,
             owes_disk: false,
             left: Counts::new(),
@@ -490,11 +490,15 @@ impl<'a> Writer<'a> {
     }
 
     fn write_records(&mut self, lines: &[u8], outputs: &mut Outputs) -> Result<(), SinkError> {
-        if let Some(answers) = &mut self.answers {
-            answers.take(lines);
+        let Some(answers) = &mut self.answers else {
+            return self.write_out(lines, outputs);
+        };
+        answers.take(lines);
+        if answers.ready_bytes() < MERGED_BYTES {
             return Ok(());
         }
-        self.write_out(lines, outputs)
+        let ready = answers.ready();
+        self.write_out(&ready, outputs)
     }
 
     fn write_out(&mut self, lines: &[u8], outputs: &mut Outputs) -> Result<(), SinkError> {

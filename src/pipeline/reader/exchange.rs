@@ -14,16 +14,14 @@ use std::sync::{Arc, Mutex};
 
 use bytes::BytesMut;
 
-use super::{
-    BATCH_BYTES, Dealer, Flow, ReadTotals, Reading, Start, Target, Told, Turn, buffer_for,
-};
+use super::{BATCH_BYTES, Dealer, Flow, ReadTotals, Reading, Start, Target, Told, Turn};
 use crate::ack::{Omprog, Promise, Request};
 use crate::framing::{Batch, BatchContent, InputForm, LineDecoder, OversizePart};
 use crate::source::{Read, Source};
 
-/// So many lines at most are dealt out together: each has an output of its own, which takes more
-/// memory than a short line.
-const BUNDLE_LINES: usize = 1024;
+/// So many lines at most are dealt out together: each has an output of its own, and the counts in it
+/// take more memory than a line.
+const BUNDLE_LINES: usize = 64;
 
 impl Reading<'_> {
     /// Reads lines until there are no more. `session` says what each is, when they are a conversation
@@ -74,7 +72,7 @@ impl Exchange<'_> {
         let mut flow = Flow::GoOn;
         while flow == Flow::GoOn {
             if buffer.capacity() - buffer.len() < BATCH_BYTES {
-                buffer = buffer_for(&buffer);
+                buffer = common.buffers.filled_with(&buffer);
             }
             let read = source.read(&mut buffer, None);
             told.tell(&source, common);
