@@ -11,7 +11,6 @@
 //!
 //! Failure: clap's own messages, which suggest the nearest option; a usage error, exit status 2.
 
-use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -24,8 +23,9 @@ use clap_complete::Shell;
 use crate::config::value::{self, Kind, Unaccepted};
 use crate::config::{
     Ack, DedupWindow, Envelope, InputForm, Lockstep, LogFormat, LogLevel, OnReject, Select,
-    Validate,
+    StderrProtocol, Validate,
 };
+use crate::metrics::{self, TextFile};
 use crate::source::Address;
 
 /// Everything that can stand on the command line.
@@ -116,7 +116,7 @@ pub struct Options {
     #[arg(
         long,
         value_name = "FILE",
-        value_parser = file(value::STATE_FILE, value::is_real),
+        value_parser = file(value::STATE_FILE, value::real),
         help_heading = "Input"
     )]
     pub state: Option<PathBuf>,
@@ -206,7 +206,7 @@ pub struct Options {
     #[arg(
         long,
         value_name = "FILE",
-        value_parser = file(value::REAL_FILE, value::is_real),
+        value_parser = file(value::REAL_FILE, value::real),
         help_heading = "Output"
     )]
     pub rejects: Option<PathBuf>,
@@ -274,21 +274,29 @@ pub struct Options {
 
     /// Serve Prometheus metrics here; a port alone is on loopback [default: off]
     ///
-    /// The path is /metrics. To be reached from other machines, name the address: 0.0.0.0:9798.
-    #[arg(long, value_name = "ADDR", value_parser = by(value::LISTEN), help_heading = "Metrics")]
-    pub metrics_listen: Option<SocketAddr>,
+    /// The path is /metrics. To be reached from other machines, name the address: 0.0.0.0:9798. Of a
+    /// range, 9798-9805, the first free port is taken. unix: with a path behind it is a socket
+    /// of mode 0600.
+    #[arg(
+        long,
+        value_name = "ADDR",
+        value_parser = by(value::METRICS_ADDRESS),
+        help_heading = "Metrics"
+    )]
+    pub metrics_listen: Option<metrics::Address>,
 
     /// Write metrics to this file for the textfile collector [default: off]
     ///
     /// It is replaced as a whole, now and then and before the end. The collector reads only names
-    /// that end in .prom.
+    /// that end in .prom. In the name, %p is the process id, which every series then has as the
+    /// label pid, and %% is a per cent sign.
     #[arg(
         long,
         value_name = "FILE.prom",
-        value_parser = file(value::PROM_FILE, value::is_prom),
+        value_parser = file(value::PROM_FILE, TextFile::named),
         help_heading = "Metrics"
     )]
-    pub metrics_file: Option<PathBuf>,
+    pub metrics_file: Option<TextFile>,
 
     /// Print one paragraph of totals on stderr at the end [default: false]
     ///
@@ -303,6 +311,13 @@ pub struct Options {
         help_heading = "Metrics"
     )]
     pub summary: Option<bool>,
+
+    /// Tell the program's host on stderr how the run goes, in its own words [default: none]
+    ///
+    /// For Hadoop Streaming: the totals as counters of the job, in the group hsmtrail, and a status
+    /// every 10 s, so that the task is not taken for dead.
+    #[arg(long, value_enum, value_name = "WORDS", help_heading = "Metrics")]
+    pub stderr_protocol: Option<StderrProtocol>,
 
     /// Read options from this TOML file [default: none]
     #[arg(short, long, value_name = "FILE", help_heading = "Settings")]
@@ -360,18 +375,12 @@ where
     move |text| kind.read(text)
 }
 
-/// Takes a path as it was typed, UTF-8 or not, when it is of this kind.
-fn file(
-    kind: Kind<PathBuf>,
-    is: fn(&Path) -> bool,
-) -> impl clap::builder::TypedValueParser<Value = PathBuf> {
-    PathBufValueParser::new().try_map(move |path| {
-        if is(&path) {
-            Ok(path)
-        } else {
-            Err(kind.unaccepted())
-        }
-    })
+/// Reads a path as it was typed, UTF-8 or not.
+fn file<T: Clone + Send + Sync + 'static>(
+    kind: Kind<T>,
+    read: fn(&Path) -> Option<T>,
+) -> impl clap::builder::TypedValueParser<Value = T> {
+    PathBufValueParser::new().try_map(move |path| read(&path).ok_or_else(|| kind.unaccepted()))
 }
 
 const ABOUT: &str = "Finds AWS CloudHSM events in a CloudTrail stream and says in plain fields \

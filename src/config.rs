@@ -18,7 +18,6 @@ pub mod value;
 
 use std::ffi::OsString;
 use std::io;
-use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -26,6 +25,7 @@ use std::time::Duration;
 use clap::ValueEnum;
 
 use crate::cli::{Args, Options};
+use crate::metrics::{self, TextFile};
 use crate::source::{Address, MAX_INFLATE_RATIO, kind_of_many};
 
 /// What one run of the filter shall do.
@@ -76,11 +76,13 @@ pub struct Config {
     /// How long a complete record may be held; at most one hour.
     pub flush_interval: Duration,
     /// Where Prometheus can fetch metrics.
-    pub metrics_listen: Option<SocketAddr>,
-    /// The file for the textfile collector; its name ends in `.prom`.
-    pub metrics_file: Option<PathBuf>,
+    pub metrics_listen: Option<metrics::Address>,
+    /// The file for the textfile collector.
+    pub metrics_file: Option<TextFile>,
     /// Print totals on stderr at the end.
     pub summary: bool,
+    /// What the host is told on stderr while the run goes on.
+    pub stderr_protocol: StderrProtocol,
     /// Messages of this level and above go to stderr.
     pub log_level: LogLevel,
     /// How they look.
@@ -182,6 +184,16 @@ impl Default for DedupWindow {
     fn default() -> Self {
         Self::Events(0)
     }
+}
+
+/// `--stderr-protocol`: what the host is told on stderr.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum StderrProtocol {
+    /// Nothing
+    #[default]
+    None,
+    /// Counters and signs of life for Hadoop Streaming
+    Hadoop,
 }
 
 /// `--log-level`: which messages are printed.
@@ -342,6 +354,7 @@ impl Default for Config {
             metrics_listen: None,
             metrics_file: None,
             summary: false,
+            stderr_protocol: StderrProtocol::default(),
             log_level: LogLevel::default(),
             log_format: LogFormat::default(),
         }
@@ -425,6 +438,7 @@ impl Config {
             metrics_listen: options.metrics_listen,
             metrics_file: options.metrics_file,
             summary: options.summary.unwrap_or(default.summary),
+            stderr_protocol: options.stderr_protocol.unwrap_or(default.stderr_protocol),
             log_level: options.log_level.unwrap_or(default.log_level),
             log_format: options.log_format.unwrap_or(default.log_format),
         }
@@ -523,7 +537,7 @@ impl Config {
         }
         // The sinks compare what they open with the inputs. These two files are not opened but
         // replaced, so that nothing would notice there.
-        let metrics = self.metrics_file.as_deref();
+        let metrics = self.metrics_file.as_ref().map(TextFile::path);
         if let Some(path) = metrics.filter(|path| self.is_used(path)) {
             let path = path.to_owned();
             return Err(ConfigError::MetricsFileUsed { path });

@@ -44,12 +44,14 @@ pub fn examine(config: &Config, stdin_is_meant: bool) -> Result<Report, sample::
     if config.inputs == [Input::Stdin] && !stdin_is_meant {
         warnings.extend(surroundings::nothing_on_stdin());
     }
-    let sample = if warnings.is_empty() {
+    let has_sample = warnings.is_empty();
+    // Before the sample is read, for which a pipe is made larger where that is allowed.
+    warnings.extend(surroundings::warnings(config.metrics_listen.as_ref()));
+    let sample = if has_sample {
         Sample::read(config)?
     } else {
         None
     };
-    warnings.extend(surroundings::warnings(config.metrics_listen));
     let rejects = sample.as_ref().map_or(0, |sample| {
         sample.totals.counts.records(RecordOutcome::Rejected)
     });

@@ -27,6 +27,7 @@
 //!
 //! - [`ack`]: what is said to a host that waits for the word that its records are kept.
 //! - [`state`]: how far followed files are done with, for the next run.
+//! - [`socket`]: a Unix socket that has its path for as long as it listens.
 //! - [`metrics`]: every metric, what is counted, and how Prometheus reads it.
 //! - [`pipeline`]: runs the stages on threads, in order and in bounded memory.
 //! - [`supervisor`]: looks after one run from outside: signals, metrics, the progress bar.
@@ -83,6 +84,8 @@
 
 pub mod source;
 
+mod pipe;
+
 pub mod envelope;
 
 pub mod framing;
@@ -102,6 +105,8 @@ pub mod sink;
 pub mod ack;
 
 pub mod state;
+
+pub mod socket;
 
 pub mod metrics;
 

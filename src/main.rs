@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use hsmtrail::cli::{self, Args, Command, Options};
 use hsmtrail::config::{Config, Input};
+use hsmtrail::logging::Messages;
 use hsmtrail::metrics::RecordOutcome;
 use hsmtrail::sink::SinkError;
 use hsmtrail::supervisor::{self, Ended, Error, StopCause};
@@ -21,8 +22,8 @@ const INTERRUPTED: u8 = 130;
 const READER_GONE: u8 = 141;
 
 /// A host that gives its children no input would otherwise see a run that succeeds over nothing.
-const NOTHING_TO_READ: &str = "hsmtrail: stdin is /dev/null, or was closed, and no FILE is given: \
-                               there is nothing to read; name files, or - if that is meant\n";
+const NOTHING_TO_READ: &str = "stdin is /dev/null, or was closed, and no FILE is given: \
+                               there is nothing to read; name files, or - if that is meant";
 
 fn main() -> ExitCode {
     let args = match Args::try_parse() {
@@ -42,7 +43,7 @@ fn main() -> ExitCode {
     }) {
         Ok(config) if no_files && config.inputs == [Input::Stdin] => {
             if io::stdin().is_terminal() {
-                complain(&cli::usage(), USAGE)
+                say(&cli::usage(), USAGE)
             } else if source::stdin_is_null() {
                 complain(NOTHING_TO_READ, USAGE)
             } else {
@@ -50,7 +51,7 @@ fn main() -> ExitCode {
             }
         }
         Ok(config) => filter(&config),
-        Err(error) => complain(&format!("hsmtrail: {error}\n"), USAGE),
+        Err(error) => complain(&error.to_string(), USAGE),
     }
 }
 
@@ -61,14 +62,14 @@ fn obey(command: Command) -> ExitCode {
             operation: Some(name),
         } => match explain::operation(&name) {
             Ok(text) => text.into_bytes(),
-            Err(error) => return complain(&format!("hsmtrail: {error}\n"), USAGE),
+            Err(error) => return complain(&error.to_string(), USAGE),
         },
         Command::Doctor { files, options } => return examine(files, *options),
         Command::Schema => schema::TEXT.as_bytes().to_vec(),
         Command::Completions { shell } => cli::completions(shell),
         Command::Man => match cli::man() {
             Ok(page) => page,
-            Err(error) => return complain(&format!("hsmtrail: {error}\n"), FAILED),
+            Err(error) => return complain(&error.to_string(), FAILED),
         },
     };
     show(&text, 0)
@@ -85,22 +86,23 @@ fn examine(files: Vec<PathBuf>, options: Options) -> ExitCode {
     let read = |path: &Path| std::fs::read_to_string(path);
     let config = match Config::resolve_for_sample(args, std::env::vars_os(), read) {
         Ok(config) => config,
-        Err(error) => return complain(&format!("hsmtrail: {error}\n"), USAGE),
+        Err(error) => return complain(&error.to_string(), USAGE),
     };
-    logging::start(config.log_level, config.log_format);
-    match doctor::examine(&config, stdin_is_meant) {
-        Ok(report) => {
-            let status = if report.is_incomplete() {
-                FAILED
-            } else if report.warnings.is_empty() {
-                0
-            } else {
-                WARNINGS
-            };
-            show(report.to_string().as_bytes(), status)
+    with_messages(&config, |_| {
+        match doctor::examine(&config, stdin_is_meant) {
+            Ok(report) => {
+                let status = if report.is_incomplete() {
+                    FAILED
+                } else if report.warnings.is_empty() {
+                    0
+                } else {
+                    WARNINGS
+                };
+                show(report.to_string().as_bytes(), status)
+            }
+            Err(error) => complain(&error.to_string(), FAILED),
         }
-        Err(error) => complain(&format!("hsmtrail: {error}\n"), FAILED),
-    }
+    })
 }
 
 /// Prints what was asked for on stdout.
@@ -111,20 +113,32 @@ fn show(text: &[u8], status: u8) -> ExitCode {
     {
         Ok(()) => ExitCode::from(status),
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::from(READER_GONE),
-        Err(error) => complain(
-            &format!("hsmtrail: cannot write to stdout: {error}\n"),
-            FAILED,
-        ),
+        Err(error) => complain(&format!("cannot write to stdout: {error}"), FAILED),
     }
 }
 
 fn filter(config: &Config) -> ExitCode {
-    logging::start(config.log_level, config.log_format);
+    with_messages(config, |messages| ExitCode::from(run(config, messages)))
+}
+
+/// What `act` says on stderr is printed when this returns.
+fn with_messages(config: &Config, act: impl FnOnce(&Messages) -> ExitCode) -> ExitCode {
+    match logging::start(config.log_level, config.log_format) {
+        Ok(messages) => {
+            let status = act(&messages);
+            messages.finish();
+            status
+        }
+        Err(error) => complain(&format!("cannot start: {error}"), FAILED),
+    }
+}
+
+fn run(config: &Config, messages: &Messages) -> u8 {
     let Ended { result, by } = supervisor::run(config);
-    let status = match result {
+    match result {
         Ok(summary) => {
             if config.summary {
-                complain(&format!("hsmtrail: {summary}\n"), 0);
+                messages.print(&summary.to_string());
             }
             if summary.failed_sources > 0 {
                 FAILED
@@ -149,12 +163,16 @@ fn filter(config: &Config) -> ExitCode {
                 _ => FAILED,
             }
         }
-    };
-    ExitCode::from(status)
+    }
+}
+
+/// Says on stderr what is wrong.
+fn complain(text: &str, status: u8) -> ExitCode {
+    say(&logging::complaint(text), status)
 }
 
 /// Says something on stderr. A stderr that is closed takes no message.
-fn complain(text: &str, status: u8) -> ExitCode {
+fn say(text: &str, status: u8) -> ExitCode {
     let (Ok(()) | Err(_)) = io::stderr().write_all(text.as_bytes());
     ExitCode::from(status)
 }

@@ -35,6 +35,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags};
 use rustix::io::Errno;
 
+use crate::pipe;
 use crate::source::FileId;
 
 /// The most that one write(2) is given.
@@ -292,6 +293,7 @@ impl Sink {
         if id.is_some_and(|id| taken.contains(&id)) {
             return Err(SinkError::SameFile { name });
         }
+        pipe::widen(&file);
         Ok(Self {
             name,
             file,

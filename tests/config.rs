@@ -4,6 +4,7 @@
 
 use std::ffi::OsString;
 use std::io;
+use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -13,8 +14,9 @@ use hsmtrail::cli::{Args, Options};
 use hsmtrail::config::layers::KEYS;
 use hsmtrail::config::{
     Ack, Config, ConfigError, DedupWindow, Envelope, Input, InputForm, Lockstep, LogFormat,
-    LogLevel, OnReject, Select, Validate,
+    LogLevel, OnReject, Select, StderrProtocol, Validate,
 };
+use hsmtrail::metrics::TextFile;
 use hsmtrail::source::Address;
 
 const DOCUMENTED: &str = include_str!("../config/hsmtrail.toml");
@@ -118,7 +120,7 @@ fn every_option_is_a_key_and_every_key_an_option() {
 /// A key, a value that is not its default, as TOML and as text, and what it changes.
 type Sample = (&'static str, &'static str, &'static str, fn(&mut Config));
 
-const SAMPLES: [Sample; 27] = [
+const SAMPLES: [Sample; 28] = [
     ("follow", "true", "true", |config| config.follow = true),
     ("state", "'s'", "s", |config| {
         config.state = Some("s".into());
@@ -186,12 +188,16 @@ const SAMPLES: [Sample; 27] = [
         config.flush_interval = Duration::ZERO;
     }),
     ("metrics_listen", "'[::]:9798'", "[::]:9798", |config| {
-        config.metrics_listen = "[::]:9798".parse().ok();
+        let address: SocketAddr = "[::]:9798".parse().unwrap();
+        config.metrics_listen = Some(address.into());
     }),
     ("metrics_file", "'m.prom'", "m.prom", |config| {
-        config.metrics_file = Some("m.prom".into());
+        config.metrics_file = TextFile::named(Path::new("m.prom"));
     }),
     ("summary", "true", "true", |config| config.summary = true),
+    ("stderr_protocol", "'hadoop'", "hadoop", |config| {
+        config.stderr_protocol = StderrProtocol::Hadoop;
+    }),
     ("log_level", "'debug'", "debug", |config| {
         config.log_level = LogLevel::Debug;
     }),
@@ -349,7 +355,7 @@ const MISTAKES: [(&str, &str); 19] = [
     ),
     (
         "metrics_file = 'm'",
-        "/h.toml:1: metrics_file is the string `m`, but takes the path of a file whose name ends in `.prom`",
+        "/h.toml:1: metrics_file is the string `m`, but takes the path of a file whose name ends in `.prom`; in it `%p` is the process id, `%%` is a per cent sign, and `%` has no other use",
     ),
     // The first mistake counts, whatever the names of the keys.
     ("workers = 0\ninput = 1", "/h.toml:1: workers"),

@@ -8,97 +8,18 @@
     reason = "a test fails by panicking"
 )]
 
+#[path = "common/frames.rs"]
+mod frames;
+
 use bytes::BytesMut;
-use hsmtrail::framing::{
-    Batch, BatchContent, Damage, FrameKind, InputForm, OversizePart, RecordDecoder, frame_lines,
-};
+use frames::{Found, OVERSIZE};
+use hsmtrail::framing::{BatchContent, Damage, FrameKind, InputForm, RecordDecoder};
 use proptest::prelude::*;
 use tokio_util::codec::Decoder;
 
-/// What came out: its kind, where it started, and its bytes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Found {
-    kind: FrameKind,
-    offset: u64,
-    bytes: Vec<u8>,
-}
-
-/// Collects batches; oversize parts are joined.
-#[derive(Default)]
-struct Collector {
-    found: Vec<Found>,
-    oversize: Option<Found>,
-}
-
-const OVERSIZE: FrameKind = FrameKind::NoObject;
-
-impl Collector {
-    fn take(&mut self, batch: Batch, max: usize) {
-        let frames = match batch.content {
-            BatchContent::Lines => {
-                let mut frames = Vec::new();
-                frame_lines(&batch.bytes, max, &mut frames);
-                frames
-            }
-            BatchContent::Frames(frames) => frames,
-            BatchContent::Oversize(part) => {
-                if part == OversizePart::First {
-                    assert!(self.oversize.is_none());
-                    self.oversize = Some(Found {
-                        kind: OVERSIZE,
-                        offset: batch.offset,
-                        bytes: Vec::new(),
-                    });
-                }
-                let oversize = self.oversize.as_mut().expect("a first part");
-                assert_eq!(oversize.offset + oversize.bytes.len() as u64, batch.offset);
-                oversize.bytes.extend_from_slice(&batch.bytes);
-                if part == OversizePart::Last {
-                    assert!(oversize.bytes.len() > max, "not oversize");
-                    self.found.extend(self.oversize.take());
-                }
-                return;
-            }
-        };
-        assert!(self.oversize.is_none());
-        for frame in frames {
-            let bytes = batch.bytes[frame.range.clone()].to_vec();
-            // A frame that is too long has the same verdict whatever it is.
-            let kind = if bytes.len() > max {
-                OVERSIZE
-            } else {
-                frame.kind
-            };
-            self.found.push(Found {
-                kind,
-                offset: batch.offset + frame.range.start as u64,
-                bytes,
-            });
-        }
-    }
-}
-
 /// Frames `input` in chunks; with `idle`, the input pauses after each chunk.
 fn frame(input: &[u8], form: InputForm, max: usize, chunk: usize, idle: bool) -> Vec<Found> {
-    let mut decoder = RecordDecoder::new(form, max);
-    let mut buffer = BytesMut::new();
-    let mut collector = Collector::default();
-    for piece in input.chunks(chunk.max(1)) {
-        buffer.extend_from_slice(piece);
-        while let Some(batch) = decoder.decode(&mut buffer).unwrap() {
-            collector.take(batch, max);
-        }
-        if idle {
-            while let Some(batch) = decoder.flush(&mut buffer) {
-                collector.take(batch, max);
-            }
-        }
-    }
-    while let Some(batch) = decoder.decode_eof(&mut buffer).unwrap() {
-        collector.take(batch, max);
-    }
-    assert!(collector.oversize.is_none());
-    collector.found
+    frames::of_pieces(input.chunks(chunk.max(1)), form, max, idle)
 }
 
 /// Frames `input` in every way and returns what all of them found.

@@ -1,11 +1,10 @@
 //! The recipes of `config/rsyslog`, run by the real rsyslogd.
 //!
-//! It is looked for on the PATH and in /usr/sbin. Debian's package cannot be installed beside
-//! syslog-ng, but can be unpacked anywhere, and `HSMTRAIL_TEST_RSYSLOGD` names the binary then:
+//! It is looked for on the PATH, in /usr/sbin, and where `HSMTRAIL_TEST_RSYSLOGD` says. Debian's
+//! package cannot be installed beside syslog-ng, but it can be unpacked, and is found there too:
 //!
 //! ```text
 //! apt-get download rsyslog && dpkg-deb -x rsyslog_*.deb target/hosts
-//! HSMTRAIL_TEST_RSYSLOGD=target/hosts/usr/sbin/rsyslogd cargo test --test hosts_rsyslog
 //! ```
 //!
 //! Its modules are taken from beside it. The libraries libestr0 and libfastjson4 have to be there.

@@ -8,25 +8,23 @@
     reason = "helpers of tests"
 )]
 
+#[path = "common/outcome.rs"]
+mod outcome;
+
 use bytes::BytesMut;
 use hsmtrail::config::{Envelope, Select, Validate};
 use hsmtrail::decode::prefilter::Prefilter;
 use hsmtrail::encode::reject::Detail;
-use hsmtrail::enrich::Severity;
-use hsmtrail::framing::{
-    Batch, BatchContent, InputForm, OversizePart, RecordDecoder, RejectReason,
-};
-use hsmtrail::metrics::{Counts, RecordOutcome};
+use hsmtrail::framing::{Batch, BatchContent, InputForm, OversizePart, RejectReason};
+use hsmtrail::metrics::RecordOutcome;
 use hsmtrail::pipeline::Limits;
 use hsmtrail::pipeline::output::Output;
 use hsmtrail::pipeline::worker::Worker;
+use outcome::{Item, NOW_MS, Outcome};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::Value;
-use tokio_util::codec::Decoder as _;
-
-const NOW_MS: i64 = 1_499_745_645_000;
 
 const LIMITS: Limits = Limits {
     select: Select::All,
@@ -42,122 +40,9 @@ const MATCHING: Limits = Limits {
     ..LIMITS
 };
 
-/// What became of one record.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Item {
-    /// Written, as this line.
-    Line(Vec<u8>),
-    /// Rejected, with its bytes.
-    Reject(RejectReason, Detail, Vec<u8>),
-}
-
-/// What became of an input.
-#[derive(Debug, PartialEq)]
-struct Outcome {
-    items: Vec<Item>,
-    /// Where each reject starts in the input.
-    offsets: Vec<u64>,
-    counts: Counts,
-}
-
-impl Outcome {
-    fn new() -> Self {
-        Self {
-            items: Vec::new(),
-            offsets: Vec::new(),
-            counts: Counts::new(),
-        }
-    }
-
-    /// Adds what became of a batch.
-    fn add(&mut self, output: &Output) {
-        let mut at = 0;
-        let mut rest = &output.raw[..];
-        for reject in &output.rejects {
-            self.add_lines(&output.lines[at..reject.after]);
-            at = reject.after;
-            let (raw, others) = rest.split_at(reject.length);
-            rest = others;
-            self.items
-                .push(Item::Reject(reject.reason, reject.detail, raw.to_vec()));
-            self.offsets.push(reject.offset);
-        }
-        self.add_lines(&output.lines[at..]);
-        if let Some(piece) = &output.oversize {
-            if piece.part == OversizePart::First {
-                self.items.push(Item::Reject(
-                    RejectReason::Oversize,
-                    Detail::TooLong,
-                    Vec::new(),
-                ));
-                self.offsets.push(piece.offset);
-            }
-            let Some(Item::Reject(.., raw)) = self.items.last_mut() else {
-                panic!("a part without a beginning: {piece:?}");
-            };
-            raw.extend_from_slice(&piece.raw);
-        }
-        self.counts.merge(&output.counts);
-    }
-
-    fn add_lines(&mut self, lines: &[u8]) {
-        let lines = lines.split_inclusive(|byte| *byte == b'\n');
-        self.items
-            .extend(lines.map(|line| Item::Line(line.strip_suffix(b"\n").unwrap().to_vec())));
-    }
-
-    /// Every record is counted once, and as what it became.
-    fn adds_up(&self) {
-        let counts = &self.counts;
-        let of = |outcome| counts.records(outcome);
-        let sum: u64 = RecordOutcome::ALL.map(of).iter().sum();
-        assert_eq!(counts.read(), sum);
-        let is_line = |item: &&Item| matches!(item, Item::Line(_));
-        let lines = self.items.iter().filter(is_line).count() as u64;
-        assert_eq!(
-            of(RecordOutcome::Enriched) + of(RecordOutcome::Passed),
-            lines
-        );
-        let severities: u64 = Severity::ALL
-            .map(|severity| counts.severities(severity))
-            .iter()
-            .sum();
-        assert_eq!(severities, of(RecordOutcome::Enriched));
-        for reason in RejectReason::ALL {
-            let is_it = |item: &&Item| matches!(item, Item::Reject(why, ..) if *why == reason);
-            let rejects = self.items.iter().filter(is_it).count() as u64;
-            assert_eq!(counts.rejects(reason), rejects, "{reason:?}");
-        }
-        let reasons: u64 = RejectReason::ALL
-            .map(|reason| counts.rejects(reason))
-            .iter()
-            .sum();
-        assert_eq!(reasons, of(RecordOutcome::Rejected));
-    }
-}
-
 /// Runs `input`, which is read in pieces of `chunk` bytes.
 fn run_in(chunk: usize, input: &[u8], form: InputForm, limits: Limits) -> Outcome {
-    let mut decoder = RecordDecoder::new(form, limits.max_record_bytes);
-    let mut worker = Worker::new(limits);
-    let mut output = Output::default();
-    let mut outcome = Outcome::new();
-    let mut take = |batch: Batch| {
-        worker.process(&batch, NOW_MS, &mut output);
-        outcome.add(&output);
-    };
-    let mut buffer = BytesMut::new();
-    for piece in input.chunks(chunk) {
-        buffer.extend_from_slice(piece);
-        while let Some(batch) = decoder.decode(&mut buffer).unwrap() {
-            take(batch);
-        }
-    }
-    while let Some(batch) = decoder.decode_eof(&mut buffer).unwrap() {
-        take(batch);
-    }
-    outcome.adds_up();
-    outcome
+    Outcome::of_pieces(input.chunks(chunk), form, limits)
 }
 
 fn run(input: &[u8], form: InputForm, limits: Limits) -> Outcome {

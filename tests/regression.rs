@@ -30,7 +30,11 @@ fn hsmtrail(args: &[&str]) -> Child {
 
 /// What the filter makes of `input`: its output and its exit status.
 fn filtered(input: &str) -> (String, Option<i32>) {
-    let mut child = hsmtrail(&[]);
+    filtered_with(&[], input)
+}
+
+fn filtered_with(args: &[&str], input: &str) -> (String, Option<i32>) {
+    let mut child = hsmtrail(args);
     child
         .stdin
         .take()
@@ -166,6 +170,44 @@ fn r4_a_failure_behind_the_reject_that_stops_does_not_count() {
             let errors = String::from_utf8(output.stderr).unwrap();
             assert_eq!(output.status.code(), Some(code), "{errors}");
             assert_eq!(errors.lines().count(), usize::from(code == 3), "{errors}");
+        }
+    }
+}
+
+/// In lines, an object that was too long when its `Records` began was taken for the beginning of a
+/// document, and the lines behind it for a part of it.
+#[test]
+fn r5_a_log_file_that_begins_too_late_costs_its_line() {
+    for end in ["]}", "]", ""] {
+        let blanks = " ".repeat(2000);
+        let input =
+            format!("{{}}\n{{{blanks}\"Records\":[{{\"a\":1}}{end}\n{{\"n\":2}}\n{{\"n\":3}}\n");
+        let (output, code) = filtered_with(&["--max-record-bytes", "1KiB"], &input);
+        let lines: Vec<_> = output.lines().collect();
+        assert_eq!(lines.len(), 4, "{output}");
+        assert!(lines[1].contains("\"reason\":\"oversize\""), "{output}");
+        assert_eq!(lines[2..], ["{\"n\":2}", "{\"n\":3}"]);
+        assert_eq!(code, Some(1));
+    }
+}
+
+/// In an object that could still become a log file, a quote behind a backslash outside strings
+/// began a string, in any other object it did not, so the same damage cost more in some forms.
+#[test]
+fn r5_an_escaped_quote_outside_strings_costs_its_record_in_every_form() {
+    let damaged = ["{\"n\":1\\\"a}", "{\"n\":\\\"1}", "{\"n\":1\\\\\"}\"}"];
+    for damaged in damaged {
+        for (open, between, close) in [
+            ("", "\n", "\n"),
+            ("", "", ""),
+            ("{\"Records\":[", ",", "]}"),
+            ("[\n", ",\n", "\n]\n"),
+        ] {
+            let records = ["{\"n\":0}", damaged, "{\"n\":2}"].join(between);
+            let (output, _) = filtered(&format!("{open}{records}{close}"));
+            let lines: Vec<_> = output.lines().collect();
+            assert_eq!(lines.len(), 3, "{output}");
+            assert_eq!((lines[0], lines[2]), ("{\"n\":0}", "{\"n\":2}"));
         }
     }
 }

@@ -22,7 +22,7 @@ use crate::cli::Options;
 use crate::suggest::nearest;
 
 /// The keys of the config file: every option but `config` itself.
-pub const KEYS: [&str; 27] = [
+pub const KEYS: [&str; 28] = [
     "follow",
     "state",
     "listen",
@@ -48,6 +48,7 @@ pub const KEYS: [&str; 27] = [
     "metrics_listen",
     "metrics_file",
     "summary",
+    "stderr_protocol",
     "log_level",
     "log_format",
 ];
@@ -186,9 +187,14 @@ fn set(options: &mut Options, key: &str, spelling: &Spelling<'_>) -> Result<bool
         "reorder_records" => keep(&mut options.reorder_records, &value::HELD_EVENTS, spelling),
         "workers" => keep(&mut options.workers, &value::THREADS, spelling),
         "flush_interval" => keep(&mut options.flush_interval, &value::INTERVAL, spelling),
-        "metrics_listen" => keep(&mut options.metrics_listen, &value::LISTEN, spelling),
+        "metrics_listen" => keep(
+            &mut options.metrics_listen,
+            &value::METRICS_ADDRESS,
+            spelling,
+        ),
         "metrics_file" => keep(&mut options.metrics_file, &value::PROM_FILE, spelling),
         "summary" => keep(&mut options.summary, &value::SWITCH, spelling),
+        "stderr_protocol" => keep(&mut options.stderr_protocol, &Kind::choice(), spelling),
         "log_level" => keep(&mut options.log_level, &Kind::choice(), spelling),
         "log_format" => keep(&mut options.log_format, &Kind::choice(), spelling),
         _ => Ok(false),

@@ -12,9 +12,11 @@
 
 use std::fs;
 use std::io::{self, IsTerminal as _};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, TcpListener};
 use std::os::fd::AsFd;
 
+use crate::metrics::Address;
+use crate::socket::UnixSocket;
 use crate::source;
 
 /// What Linux makes a pipe, unless a user has too many.
@@ -22,8 +24,7 @@ use crate::source;
 const PIPE_BYTES: usize = 64 * 1024;
 
 /// The port that the README's examples and the recipes have.
-const RECIPES_METRICS: SocketAddr =
-    SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 9798);
+const RECIPES_METRICS: Address = Address::Tcp(IpAddr::V4(Ipv4Addr::LOCALHOST), 9798..=9798);
 
 /// Why stdin holds no sample.
 pub(super) fn nothing_on_stdin() -> Option<String> {
@@ -41,13 +42,13 @@ pub(super) fn nothing_on_stdin() -> Option<String> {
 }
 
 /// What else may go wrong; `metrics` is the address that is asked for.
-pub(super) fn warnings(metrics: Option<SocketAddr>) -> Vec<String> {
+pub(super) fn warnings(metrics: Option<&Address>) -> Vec<String> {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     [
         small_pipe("stdin", io::stdin()),
         small_pipe("stdout", io::stdout()),
         no_sandbox(&status),
-        port_taken(metrics.unwrap_or(RECIPES_METRICS)),
+        address_taken(metrics.unwrap_or(&RECIPES_METRICS)),
     ]
     .into_iter()
     .flatten()
@@ -90,8 +91,14 @@ fn no_sandbox(status: &str) -> Option<String> {
     })
 }
 
-fn port_taken(address: SocketAddr) -> Option<String> {
-    let error = TcpListener::bind(address).err()?;
+fn address_taken(address: &Address) -> Option<String> {
+    let error = match address {
+        Address::Unix(path) => UnixSocket::is_free(path).err()?.to_string(),
+        // Nothing when one of them is free.
+        Address::Tcp(ip, ports) => ports.clone().try_fold(String::new(), |_, port| {
+            Some(TcpListener::bind((*ip, port)).err()?.to_string())
+        })?,
+    };
     Some(format!(
         "metrics cannot be served on {address}: {error}; a filter that is to do so works on without \
          them (another instance may have the address)"
@@ -122,9 +129,17 @@ mod tests {
     fn a_port_is_taken_while_somebody_has_it() {
         let other = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let address = other.local_addr().unwrap();
-        let told = port_taken(address).unwrap();
+        let told = address_taken(&address.into()).unwrap();
         assert!(told.contains(&address.to_string()), "{told}");
-        assert_eq!(port_taken((Ipv4Addr::LOCALHOST, 0).into()), None);
+        let (ip, port) = (address.ip(), address.port());
+        assert_eq!(address_taken(&Address::Tcp(ip, port..=port + 200)), None);
+        assert_eq!(address_taken(&Address::Tcp(ip, 0..=0)), None);
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("s");
+        assert_eq!(address_taken(&Address::Unix(path.clone())), None);
+        let _socket = UnixSocket::bind(&path).unwrap();
+        let told = address_taken(&Address::Unix(path)).unwrap();
+        assert!(told.contains("another process does"), "{told}");
     }
 
     #[cfg(target_os = "linux")]

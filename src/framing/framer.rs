@@ -548,6 +548,7 @@ impl Framer {
                 return at;
             }
             Found::RecordsArray | Found::RowsArray => {
+                self.line.only_opens = false;
                 open.state = State::Object(Scanner::at_depth(2));
             }
             Found::MaybeRecords { rows } => {

@@ -100,7 +100,11 @@ enum State {
         escaped: bool,
     },
     InNested(Scanner),
-    InBare,
+    /// A value that is neither string nor nested. A backslash escapes here too, as in a [`Scanner`],
+    /// so that the same damage costs the same in every object.
+    InBare {
+        escaped: bool,
+    },
     /// In an array that may hold events, before an element, a comma or the closing bracket.
     BetweenElements,
     InElement(Scanner),
@@ -171,12 +175,19 @@ impl Members {
                     self.state = State::Between;
                     Step::Again
                 }
-                State::InBare => match byte {
+                State::InBare { escaped } => match byte {
+                    b'"' | b'\\' if *escaped => {
+                        *escaped = false;
+                        Step::Next
+                    }
                     b',' | b'}' | b']' | b'{' | b'[' | b'"' | b' ' | b'\t' | b'\n' | b'\r' => {
                         self.state = State::Between;
                         Step::Again
                     }
-                    _ => Step::Next,
+                    _ => {
+                        *escaped = byte == b'\\';
+                        Step::Next
+                    }
                 },
                 State::BetweenElements => self.between_elements(byte),
                 State::InElement(scanner) => {
@@ -312,7 +323,8 @@ impl Members {
                 Step::Again
             }
             _ => {
-                self.state = State::InBare;
+                let escaped = byte == b'\\';
+                self.state = State::InBare { escaped };
                 Step::Next
             }
         }

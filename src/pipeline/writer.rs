@@ -522,6 +522,12 @@ impl<'a> Writer<'a> {
             offset: pending.offset,
             length: pending.length as u64,
         };
+        tracing::debug!(
+            "record {} of {source}, at byte {}, is rejected: {}",
+            reject.record,
+            reject.offset,
+            reject.reason.word()
+        );
         let line = &mut self.merged;
         // An oversize one may be short: then it holds too much.
         if pending.reason != RejectReason::Oversize || pending.detail == Detail::HoldsTooMuch {

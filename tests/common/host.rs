@@ -19,13 +19,15 @@ const PATIENCE: Duration = Duration::from_mins(5);
 
 const LOOK: Duration = Duration::from_millis(100);
 
-/// Where the program of that name is: where the variable says, on the PATH, or where Debian puts
-/// services. `None`, and a line about it, when it is nowhere.
+/// Where the program of that name is: where the variable says, on the PATH, where Debian puts
+/// services, or in a package that is unpacked in `target/hosts`. `None`, and a line about it, when it
+/// is nowhere.
 pub(crate) fn installed(name: &str, variable: &str) -> Option<PathBuf> {
     let named = env::var_os(variable).map(PathBuf::from);
     let path = env::var_os("PATH").unwrap_or_default();
     let mut folders: Vec<PathBuf> = env::split_paths(&path).collect();
     folders.push("/usr/sbin".into());
+    folders.push(Path::new(env!("CARGO_MANIFEST_DIR")).join("target/hosts/usr/sbin"));
     let found = named
         .into_iter()
         .chain(folders.into_iter().map(|folder| folder.join(name)))
