@@ -22,8 +22,8 @@ use clap_complete::Shell;
 
 use crate::config::value::{self, Kind, Unaccepted};
 use crate::config::{
-    DedupWindow, Envelope, InputForm, LogFormat, LogLevel, OnReject, Select, StderrProtocol,
-    Validate,
+    Ack, DedupWindow, Envelope, InputForm, Lockstep, LogFormat, LogLevel, OnReject, Select,
+    StderrProtocol, Validate,
 };
 use crate::metrics::{self, TextFile};
 use crate::source::Address;
@@ -180,6 +180,27 @@ pub struct Options {
     /// What becomes of a record that holds events, such as an EventBridge envelope [default: unwrap]
     #[arg(long, value_enum, value_name = "ACTION", help_heading = "Input")]
     pub envelope: Option<Envelope>,
+
+    /// Confirm to this host, on stdout, the records that are kept in the output [default: off]
+    ///
+    /// A record is confirmed when it is on disk. The output goes on where it ended.
+    #[arg(long, value_enum, value_name = "HOST", help_heading = "Hosts")]
+    pub ack: Option<Ack>,
+
+    /// Answer each line with one line, at once [default: off]
+    ///
+    /// The answer is what became of the line, {} for nothing, an array for several records; or, with
+    /// =mmexternal, what rsyslog is to change.
+    #[arg(
+        long,
+        value_enum,
+        value_name = "ANSWER",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "line",
+        help_heading = "Hosts"
+    )]
+    pub lockstep: Option<Lockstep>,
 
     /// Write records to this file; - is stdout [default: stdout]
     #[arg(short, long, value_name = "FILE", help_heading = "Output")]

@@ -42,6 +42,10 @@ pub struct Config {
     pub max_connections: NonZeroUsize,
     /// A connection that sends nothing for so long is ended; zero is never.
     pub idle_timeout: Duration,
+    /// A host on stdin and stdout waits for the word that its records are kept in `output`.
+    pub ack: Option<Ack>,
+    /// A host on stdin and stdout waits for one line for each of its lines; never with `ack`.
+    pub lockstep: Option<Lockstep>,
     /// Where records go; nothing means stdout.
     pub output: Option<PathBuf>,
     /// Which records go there.
@@ -97,6 +101,22 @@ pub enum Input {
     Listen(Address),
     /// The file of this path, the files in that directory, or those that fit it as a pattern.
     File(PathBuf),
+}
+
+/// `--ack`: who waits for the word that its records are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Ack {
+    /// rsyslog's omprog with confirmMessages, and useTransactions if you like
+    Omprog,
+}
+
+/// `--lockstep`: what answers a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Lockstep {
+    /// What became of the line
+    Line,
+    /// What rsyslog's mmexternal is to change of its message
+    Mmexternal,
 }
 
 /// `--select`: which records are passed on.
@@ -276,6 +296,19 @@ pub enum ConfigError {
     /// What a directory or a pattern stands for is not known when files come and go.
     #[error("--follow follows files and FIFOs by their names: {0} is a {1}")]
     FollowedMany(String, &'static str),
+    /// What answers a host has no room for records.
+    #[error("--ack needs --output FILE for the records: stdout carries the answers to the host")]
+    AckWithoutOutput,
+    /// A host sends lines to stdin and waits for the answer to each.
+    #[error("{mode} goes without {other}: {reason}")]
+    NotForHosts {
+        /// The option that speaks to the host.
+        mode: &'static str,
+        /// What does not go with it.
+        other: &'static str,
+        /// Why, or what helps.
+        reason: &'static str,
+    },
     /// A position is that of a file that is followed.
     #[error("--state needs --follow and FILEs: what comes otherwise has no place to go on from")]
     StateWithoutFollow,
@@ -304,6 +337,8 @@ impl Default for Config {
             state: None,
             max_connections: const { NonZeroUsize::MIN.saturating_add(127) },
             idle_timeout: Duration::from_mins(5),
+            ack: None,
+            lockstep: None,
             output: None,
             select: Select::default(),
             validate: Validate::default(),
@@ -371,7 +406,7 @@ impl Config {
     }
 
     fn with_defaults(files: Vec<PathBuf>, options: Options) -> Self {
-        let default = Self::default();
+        let default = Self::default().of_lockstep(options.lockstep, options.rejects.is_some());
         Self {
             inputs: match options.listen {
                 None if files.is_empty() => default.inputs,
@@ -385,6 +420,8 @@ impl Config {
             state: options.state,
             max_connections: options.max_connections.unwrap_or(default.max_connections),
             idle_timeout: options.idle_timeout.unwrap_or(default.idle_timeout),
+            ack: options.ack,
+            lockstep: options.lockstep,
             output: options.output.filter(|path| value::is_real(path)),
             select: options.select.unwrap_or(default.select),
             validate: options.validate.unwrap_or(default.validate),
@@ -412,11 +449,79 @@ impl Config {
         }
     }
 
+    /// The defaults for that answer. `mmexternal` leaves a message as it is unless it is told
+    /// otherwise, so that is right for a record without a CloudHSM event and for a reject, which the
+    /// host keeps. It takes a line on stderr for an answer.
+    fn of_lockstep(self, lockstep: Option<Lockstep>, keeps_rejects: bool) -> Self {
+        match lockstep {
+            Some(Lockstep::Mmexternal) => Self {
+                select: Select::CloudHsm,
+                on_reject: if keeps_rejects {
+                    OnReject::Emit
+                } else {
+                    OnReject::Drop
+                },
+                log_level: LogLevel::Off,
+                ..self
+            },
+            Some(Lockstep::Line) | None => self,
+        }
+    }
+
+    /// What does not go with a host that waits for answers.
+    fn check_host(&self) -> Result<(), ConfigError> {
+        let mode = match (self.ack, self.lockstep) {
+            (Some(_), _) => "--ack",
+            (None, Some(_)) => "--lockstep",
+            (None, None) => return Ok(()),
+        };
+        let is_mmexternal = self.lockstep == Some(Lockstep::Mmexternal);
+        let excluded = [
+            (
+                self.ack.is_some() && self.lockstep.is_some(),
+                "--lockstep",
+                "an answer says that a record is kept, or is the record itself",
+            ),
+            (
+                self.inputs != [Input::Stdin] || self.follow,
+                "FILEs, --follow and --listen",
+                "the host sends its lines to stdin",
+            ),
+            (
+                self.input == InputForm::Document,
+                "--input document",
+                "each line of the host stands for itself",
+            ),
+            (
+                !self.reorder.is_zero(),
+                "--reorder",
+                "what is held has no answer; put the records in order behind the host",
+            ),
+            (
+                is_mmexternal && self.dedup != DedupWindow::Events(0),
+                "--dedup when it is mmexternal",
+                "that cannot drop a message; find repeats behind the host",
+            ),
+        ];
+        if let Some((_, other, reason)) = excluded.into_iter().find(|(is_given, ..)| *is_given) {
+            return Err(ConfigError::NotForHosts {
+                mode,
+                other,
+                reason,
+            });
+        }
+        if self.ack.is_some() && self.output.is_none() {
+            return Err(ConfigError::AckWithoutOutput);
+        }
+        Ok(())
+    }
+
     /// What options forbid together, whichever source each came from.
     fn check(&self) -> Result<(), ConfigError> {
         if self.rejects.is_some() && self.on_reject == OnReject::Drop {
             return Err(ConfigError::RejectsDropped);
         }
+        self.check_host()?;
         if self.inputs.len() > 1 && matches!(self.inputs.first(), Some(Input::Listen(_))) {
             return Err(ConfigError::ListenAndRead);
         }

@@ -21,11 +21,13 @@
 
 mod decoder;
 mod framer;
+mod line;
 mod members;
 mod pairing;
 mod scanner;
 
 pub use decoder::{InputForm, RecordDecoder};
+pub use line::LineDecoder;
 
 use bytes::BytesMut;
 use framer::{Framer, Layout};

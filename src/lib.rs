@@ -25,6 +25,7 @@
 //!
 //! Around it:
 //!
+//! - [`ack`]: what is said to a host that waits for the word that its records are kept.
 //! - [`state`]: how far followed files are done with, for the next run.
 //! - [`socket`]: a Unix socket that has its path for as long as it listens.
 //! - [`metrics`]: every metric, what is counted, and how Prometheus reads it.
@@ -100,6 +101,8 @@ pub mod encode;
 pub mod order;
 
 pub mod sink;
+
+pub mod ack;
 
 pub mod state;
 

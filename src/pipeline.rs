@@ -20,6 +20,7 @@
 //! Failure: [`Error`] when nothing can be written any more; a source that fails is logged and
 //! counted in the [`Summary`], and the next one goes on.
 
+mod answers;
 pub mod arranger;
 mod buffers;
 mod follow;
@@ -40,7 +41,8 @@ use std::sync::{Arc, Mutex};
 use std::thread::{Builder, Scope, ScopedJoinHandle, scope};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use crate::config::{Config, DedupWindow, Envelope, Input, OnReject, Select, Validate};
+use crate::ack::{Omprog, Promise};
+use crate::config::{Ack, Config, DedupWindow, Envelope, Input, OnReject, Select, Validate};
 use crate::framing::{Batch, InputForm};
 use crate::metrics::Metrics;
 use crate::sink::SinkError;
@@ -107,6 +109,8 @@ struct Job {
     /// The first of its source: record numbers begin anew.
     first: bool,
     mark: Option<Mark>,
+    /// The host is told when this holds of the job and everything before it.
+    promise: Option<Promise>,
     work: Result<Batch, SourceError>,
 }
 
@@ -136,6 +140,7 @@ struct Done {
     lane: usize,
     first: bool,
     mark: Option<Mark>,
+    promise: Option<Promise>,
     /// No more of this job follows.
     last: bool,
     result: Result<Output, SourceError>,
@@ -181,13 +186,15 @@ pub fn run(
             working.push(thread);
         }
         let readers = match &listener {
-            Some(listener) => vec![start_listening(
-                scope, config, &reading, to_workers, listener,
-            )?],
-            None => start_readers(scope, config, &reading, to_workers, positions)
-                // Those that have started must not go on, nor the workers wait for the others.
-                .inspect_err(|_| reading.give_up(trigger))?,
+            Some(listener) => start_listening(scope, config, &reading, to_workers, listener)
+                .map(|reader| vec![reader]),
+            None if config.ack.is_some() || config.lockstep.is_some() => {
+                start_exchange(scope, config, &reading, to_workers).map(|reader| vec![reader])
+            }
+            None => start_readers(scope, config, &reading, to_workers, positions),
         };
+        // Those that have started must not go on, nor the workers wait for the others.
+        let readers = readers.inspect_err(|_| reading.give_up(trigger))?;
         let written = Writer::new(config, outputs, metrics).write_all(from_workers);
         // The reader may wait for input that nobody will write any more.
         trigger.stop();
@@ -256,6 +263,19 @@ fn start_listening<'scope>(
             reading.listen(scope, listener, bounds, &dealer)
         })
         .map_err(Error::Thread)
+}
+
+/// Starts the reader of a host that waits for answers.
+fn start_exchange<'scope>(
+    scope: &'scope Scope<'scope, '_>,
+    config: &Config,
+    reading: &'scope Reading<'_>,
+    workers: Vec<SyncSender<Bundle>>,
+) -> Result<Reader<'scope>, Error> {
+    let session = config.ack.map(|Ack::Omprog| Omprog::default());
+    let exchange = move || reading.exchange(session, Dealer::new(workers));
+    let thread = Builder::new().name("reader".to_owned());
+    thread.spawn_scoped(scope, exchange).map_err(Error::Thread)
 }
 
 /// One more than there are workers, so that one is ahead when all others wait for their turn. A
@@ -329,6 +349,7 @@ fn work_on(
         lane,
         first,
         mark,
+        promise,
         work,
     } in bundle
     {
@@ -339,6 +360,7 @@ fn work_on(
                 lane,
                 first: first.take(),
                 mark,
+                promise,
                 last,
                 result,
             });

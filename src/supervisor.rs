@@ -194,6 +194,7 @@ fn open_outputs(config: &Config, signal: &StopSignal) -> Result<Outputs, Error> 
         None => None,
     };
     let open = |path, access, taken: &[FileId]| match &kept {
+        None if config.ack.is_some() => Sink::keep(path, access, taken),
         Some(kept) => Sink::resume(path, access, taken, |id| kept.state.length(id)),
         None => Sink::create(path, access, taken),
     };
@@ -207,6 +208,10 @@ fn open_outputs(config: &Config, signal: &StopSignal) -> Result<Outputs, Error> 
         None => None,
     };
     taken.extend(rejects.as_ref().and_then(Sink::id));
+    let replies = match config.ack {
+        Some(_) => Some(Sink::stdout(&taken)?),
+        None => None,
+    };
     // They are replaced without being opened, so nothing else would notice another spelling of a
     // path.
     let metrics_file = config.metrics_file.as_ref().map(TextFile::path);
@@ -223,6 +228,7 @@ fn open_outputs(config: &Config, signal: &StopSignal) -> Result<Outputs, Error> 
         records,
         rejects,
         kept,
+        replies,
     })
 }
 

@@ -27,7 +27,7 @@ use hsmtrail::cli::Args;
 /// The flow is source, framing, decode, event, enrich, encode, sink: a stage names only the data
 /// that it takes, never a later stage. Data are types: a function of another stage is its
 /// machinery.
-const ROOMS: [(&str, &[&str]); 24] = [
+const ROOMS: [(&str, &[&str]); 25] = [
     ("source", &["pipe", "socket"]),
     ("pipe", &[]),
     ("envelope", &[]),
@@ -40,6 +40,7 @@ const ROOMS: [(&str, &[&str]); 24] = [
     ("order", &[]),
     // Which regular file it is: nothing is read and written at once.
     ("sink", &["source::FileId", "pipe"]),
+    ("ack", &[]),
     // Where a file goes on, and how it is laid out.
     (
         "state",
@@ -64,7 +65,7 @@ const ROOMS: [(&str, &[&str]); 24] = [
         "pipeline",
         &[
             "source", "envelope", "framing", "decode", "event", "enrich", "encode", "order",
-            "sink", "state", "metrics", "config",
+            "sink", "ack", "state", "metrics", "config",
         ],
     ),
     (
@@ -186,9 +187,9 @@ const CRATES: [(&str, &[&str]); 34] = [
 ];
 
 /// The rooms that know no file, no clock, no thread and no environment.
-const PURE: [&str; 10] = [
-    "envelope", "framing", "decode", "event", "enrich", "encode", "order", "suggest", "schema",
-    "explain",
+const PURE: [&str; 11] = [
+    "ack", "envelope", "framing", "decode", "event", "enrich", "encode", "order", "suggest",
+    "schema", "explain",
 ];
 
 /// What a pure room may not name, and in which module it may all the same.

@@ -22,7 +22,7 @@ use crate::cli::Options;
 use crate::suggest::nearest;
 
 /// The keys of the config file: every option but `config` itself.
-pub const KEYS: [&str; 27] = [
+pub const KEYS: [&str; 29] = [
     "follow",
     "state",
     "listen",
@@ -34,6 +34,8 @@ pub const KEYS: [&str; 27] = [
     "validate",
     "paranoid",
     "envelope",
+    "ack",
+    "lockstep",
     "output",
     "select",
     "on_reject",
@@ -175,6 +177,8 @@ fn set(options: &mut Options, key: &str, spelling: &Spelling<'_>) -> Result<bool
         "validate" => keep(&mut options.validate, &Kind::choice(), spelling),
         "paranoid" => keep(&mut options.paranoid, &value::SWITCH, spelling),
         "envelope" => keep(&mut options.envelope, &Kind::choice(), spelling),
+        "ack" => keep(&mut options.ack, &Kind::choice(), spelling),
+        "lockstep" => keep(&mut options.lockstep, &Kind::choice(), spelling),
         "output" => keep(&mut options.output, &value::FILE, spelling),
         "select" => keep(&mut options.select, &Kind::choice(), spelling),
         "on_reject" => keep(&mut options.on_reject, &Kind::choice(), spelling),

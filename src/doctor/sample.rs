@@ -123,6 +123,8 @@ impl Sample {
             select: Select::All,
             on_reject: OnReject::Emit,
             rejects: None,
+            ack: None,
+            lockstep: None,
             dedup: DedupWindow::default(),
             reorder: Duration::ZERO,
             ..config.clone()
@@ -133,6 +135,7 @@ impl Sample {
             records: Sink::inherited("the sample's lines", writer.into(), &[])?,
             rejects: None,
             kept: None,
+            replies: None,
         };
         let totals = scope(|scope| {
             let run = scope.spawn(|| {

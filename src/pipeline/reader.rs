@@ -18,6 +18,8 @@
 //! among the batches, and the next source goes on. On a stop the unfinished record is left behind,
 //! its bytes are counted, and what later files gave is dropped: the output is a prefix.
 
+mod exchange;
+
 use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -29,6 +31,7 @@ use tokio_util::codec::Decoder;
 
 use super::buffers::Buffers;
 use super::{Bundle, Job, Mark};
+use crate::ack::Promise;
 use crate::config::{self, Config, Input};
 use crate::framing::{
     Batch, BatchContent, Frame, InputForm, OversizePart, RecordDecoder, frame_lines,
@@ -706,8 +709,16 @@ impl<'a> Target<'a> {
             lane: self.lane,
             first,
             mark: self.mark,
+            promise: None,
             work,
         });
+    }
+
+    /// The host gets an answer to what was pushed last, once this holds.
+    fn promise(&mut self, promise: Promise) {
+        if let Some(job) = self.bundle.last_mut() {
+            job.promise = Some(promise);
+        }
     }
 
     /// Sends the bundle if it is large enough, or the first of it has waited long enough.

@@ -192,6 +192,10 @@ fn many_rejects_are_not_held() {
         (&["--on-reject", "drop"], ["[", "[],", "1]"]),
         (&[], ["[", "1,", "1]"]),
         (&[], ["", "1\n", ""]),
+        (
+            &["--lockstep", "--max-record-bytes=2MiB"],
+            ["[", "1,", "1]\n"],
+        ),
     ] {
         let peak = stream(args, input, MB, 1);
         assert!(peak < bound, "{args:?}, {input:?}: {} MiB", peak / MB);
@@ -209,6 +213,23 @@ fn what_is_held_and_remembered_is_bounded() {
     check(&reorder, ["", &record(1), ""], 0);
     check(&reorder, ["", &record(300_000), ""], 0);
     check(&["--dedup=1000", "--dedup-mark"], ["", &record(1), ""], 0);
+}
+
+/// A line of a host, and the many short ones that wait together.
+#[test]
+fn what_is_answered_is_bounded() {
+    let record = other(1).replace('{', &format!("{{\"pad\":\"{}\",", "x".repeat(1000))) + "\n";
+    for form in ["--lockstep", "--lockstep=mmexternal"] {
+        check(&[form], ["", &record, ""], 0);
+    }
+    check(&["--lockstep"], ["{\"a\":\"", "xxxxxxxx", "\"}\n"], 1);
+    let blank = stream(&["--lockstep"], ["", "\n", ""], 1, 0);
+    assert!(blank < BOUND, "{} MiB", blank / MB);
+    check(
+        &["--ack=omprog", "--output=/dev/null"],
+        ["", &record, ""],
+        0,
+    );
 }
 
 /// Twelve times the data, out of hardly more bytes, takes no more memory.
