@@ -164,8 +164,8 @@ pub struct Options {
 
     /// Decode what may be an event a second time, by another decoder, and compare [default: false]
     ///
-    /// A record that the two read differently is rejected; none is known. It takes time for events
-    /// only.
+    /// A record that the two read differently is rejected; none is known. Events take some five
+    /// times as long, other records no longer.
     #[arg(
         long,
         value_name = "BOOL",

@@ -37,7 +37,7 @@ macro_rules! generators {
 
 pub(crate) const ALL: &[Generator] = generators![
     // Of blocks of 64 bytes.
-    escapes_at_block_borders [],
+    escapes_at_block_borders ["--input", "lines"],
     quotes_at_block_borders [],
     runs_of_backslashes [],
     // Of brackets.
@@ -47,6 +47,7 @@ pub(crate) const ALL: &[Generator] = generators![
     giant_nesting ["--max-record-bytes", "1GiB"],
     // Of strings, names and numbers.
     megabyte_strings [],
+    oversize_strings ["--max-record-bytes", "16KiB"],
     unpaired_surrogates [],
     long_numbers [],
     huge_keys [],
@@ -217,11 +218,30 @@ fn giant_nesting(size: usize, noise: &mut Noise) -> Vec<u8> {
     format!("{{\"cloudhsm\":{}}}", nested(size / 4, noise)).into_bytes()
 }
 
+/// Runs of these, one after the other: the same mixture in short text and in long.
+fn runs(length: usize, noise: &mut Noise, units: &[&str]) -> String {
+    fill(length, |out| {
+        let unit = noise.pick(units);
+        out.push_str(&unit.repeat(1 + noise.below(60)));
+    })
+}
+
+/// What a string may hold.
+const PIECES: &[&str] = &["x", "é", "\\\"", "{}", "\\u00e9", "cloudhsm", "😀"];
+
 fn megabyte_strings(size: usize, noise: &mut Noise) -> Vec<u8> {
     fill(size, |out| {
-        let length = (size / 2).min(1 << 20) * (8 + noise.below(4)) / 10;
-        let unit = noise.pick(&["x", "é", "\\\"", "{}", "\\u00e9", "cloudhsm", "😀"]);
-        *out += &format!("{{\"a\":\"{}\"}}\n", unit.repeat(length / unit.len()));
+        let length = (size / 2).min(1 << 20) * (5 + noise.below(5)) / 10;
+        *out += &format!("{{\"a\":\"{}\"}}\n", runs(length, noise, PIECES));
+    })
+    .into_bytes()
+}
+
+/// As many are longer than the limit as are not.
+fn oversize_strings(size: usize, noise: &mut Noise) -> Vec<u8> {
+    fill(size, |out| {
+        let length = noise.below(32_000);
+        *out += &format!("{{\"a\":\"{}\"}}\n", runs(length, noise, PIECES));
     })
     .into_bytes()
 }
@@ -264,10 +284,10 @@ fn long_numbers(size: usize, noise: &mut Noise) -> Vec<u8> {
 }
 
 fn huge_keys(size: usize, noise: &mut Noise) -> Vec<u8> {
+    const UNITS: &[&str] = &["k", "\\u0052", "Records", "\\\"", "é"];
     fill(size, |out| {
-        let length = noise.below((size / 4).min(200_000));
-        let unit = noise.pick(&["k", "\\u0052", "Records", "\\\"", "é"]);
-        let key = unit.repeat(1 + length / unit.len());
+        let length = noise.below((size / 8).min(200_000));
+        let key = runs(length, noise, UNITS);
         let value = noise.pick(&["[{}]", "1", "{}", "\"\""]);
         *out += &format!("{{\"{key}\":{value},\"{key}\":{value}}}\n\n");
     })
@@ -460,7 +480,6 @@ fn duplicate_records(size: usize, noise: &mut Noise) -> Vec<u8> {
 }
 
 fn cut_log_files(size: usize, noise: &mut Noise) -> Vec<u8> {
-    let between = noise.pick(&["", "\n", "\n\n"]);
     fill(size, |out| {
         let end = noise.pick(&[
             "{\"a\":1}",
@@ -470,6 +489,7 @@ fn cut_log_files(size: usize, noise: &mut Noise) -> Vec<u8> {
             "{\"a\":\"",
             "{\"a\":1}}",
         ]);
+        let between = noise.pick(&["", "\n", "\n\n"]);
         *out += &format!("{{\"Records\":[{end}{between}");
     })
     .into_bytes()
