@@ -4,6 +4,7 @@
 #![cfg(unix)]
 #![allow(
     clippy::unwrap_used,
+    clippy::format_collect,
     clippy::panic,
     clippy::indexing_slicing,
     clippy::string_slice,
