@@ -47,7 +47,7 @@ fn main() -> ExitCode {
             if io::stdin().is_terminal() {
                 say(&cli::usage(), USAGE)
             } else if source::stdin_is_null() {
-                complain(&NOTHING_TO_READ, USAGE)
+                complain(NOTHING_TO_READ, USAGE)
             } else {
                 filter(&config)
             }

@@ -147,7 +147,7 @@ fn files(directory: &str) -> Vec<(PathBuf, String)> {
         return Vec::new();
     };
     let paths = entries.map(|entry| entry.unwrap().path());
-    let files = paths.filter(|path| !path.ends_with("README.md"));
+    let files = paths.filter(|path| path.is_file() && !path.ends_with("README.md"));
     files
         .map(|path| (path.clone(), fs::read_to_string(path).unwrap()))
         .collect()

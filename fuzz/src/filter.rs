@@ -187,6 +187,7 @@ fn run(config: &Config, sources: &[&[u8]], apart: bool, cuts: Cuts<'_>) -> Done 
         records: sink(&output),
         rejects: apart.then(|| sink(&rejects)),
         kept: None,
+        replies: None,
     });
     let (trigger, signal) = stop_pair().expect("a pipe");
     let summary = std::thread::scope(|scope| {

@@ -18,16 +18,16 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::BytesMut;
 
-/// With more workers than this waiting, buffers are made anew.
-const MOST_KEPT: usize = 16;
+/// More than are under way with the usual number of workers.
+const MOST_KEPT: usize = 8;
 
-/// So much may be left over where a used buffer is to do: several records of the usual size.
+/// So much is usually left over, if anything: several records.
 const LEFT_OVER: usize = 16 * 1024;
 
 /// Handles to buffers that were used.
 #[derive(Debug)]
 pub(super) struct Buffers {
-    /// What a buffer holds beside what is left over.
+    /// What comes behind what is left over.
     room: usize,
     used: Mutex<Vec<BytesMut>>,
 }
@@ -44,21 +44,19 @@ impl Buffers {
     /// A buffer that begins with `left_over`. Its room grows with that, so that a record which fills
     /// buffer after buffer is not copied too often.
     pub(super) fn filled_with(&self, left_over: &[u8]) -> BytesMut {
-        let used = (left_over.len() <= LEFT_OVER).then(|| self.reusable());
-        let mut buffer = used.flatten().unwrap_or_else(|| {
-            BytesMut::with_capacity(self.room + LEFT_OVER.max(3 * left_over.len()))
-        });
+        let size = self.room + LEFT_OVER.max(3 * left_over.len());
+        let used = self.reusable(size);
+        let mut buffer = used.unwrap_or_else(|| BytesMut::with_capacity(size));
         buffer.extend_from_slice(left_over);
         buffer
     }
 
-    /// An empty buffer that nobody holds any more.
-    fn reusable(&self) -> Option<BytesMut> {
+    /// An empty buffer of this size that nobody holds any more. One that somebody holds, or that is
+    /// too small, is given back to the system, and so is what a long record has made much larger.
+    fn reusable(&self, size: usize) -> Option<BytesMut> {
         let mut buffer = self.used().pop()?;
         buffer.clear();
-        let usual = self.room + LEFT_OVER;
-        // What a long record has made much larger is given back to the system.
-        (!buffer.try_reclaim(2 * usual) && buffer.try_reclaim(usual)).then_some(buffer)
+        (!buffer.try_reclaim(2 * size) && buffer.try_reclaim(size)).then_some(buffer)
     }
 
     /// Takes the last part of a buffer whose batches are done with.
@@ -114,6 +112,6 @@ mod tests {
         // A long record made this one.
         let large = Buffers::new(ROOM);
         large.put(BytesMut::with_capacity(3 * (ROOM + LEFT_OVER)));
-        assert!(large.reusable().is_none());
+        assert!(large.reusable(ROOM + LEFT_OVER).is_none());
     }
 }
