@@ -29,7 +29,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags};
@@ -125,6 +125,13 @@ impl fmt::Display for Tail {
     }
 }
 
+/// How a sink gets on.
+#[derive(Debug, Default)]
+pub struct Progress {
+    written: AtomicU64,
+    is_waiting: AtomicBool,
+}
+
 /// One output.
 #[derive(Debug)]
 pub struct Sink {
@@ -140,7 +147,7 @@ pub struct Sink {
     torn: u64,
     /// The first error of a write; nothing is written after it.
     failed: Option<Errno>,
-    written: Arc<AtomicU64>,
+    progress: Arc<Progress>,
     blocked: Duration,
 }
 
@@ -151,6 +158,18 @@ struct Own {
     access: Access,
     /// It is locked, and what was written is brought to disk.
     is_kept: bool,
+}
+
+impl Progress {
+    /// Bytes written so far.
+    pub fn written(&self) -> u64 {
+        self.written.load(Ordering::Relaxed)
+    }
+
+    /// Whether something is to be written that the system has not taken yet.
+    pub fn is_waiting(&self) -> bool {
+        self.is_waiting.load(Ordering::Relaxed)
+    }
 }
 
 impl Sink {
@@ -269,9 +288,7 @@ impl Sink {
     /// When the system cannot do that; from then on nothing is written.
     pub fn sync(&mut self) -> Result<(), SinkError> {
         if self.failed.is_none() {
-            let begun = Instant::now();
-            self.failed = self.sync_file().err();
-            self.blocked += begun.elapsed();
+            self.failed = self.timed(|sink| sink.sync_file()).err();
         }
         match self.failed {
             Some(errno) => Err(self.error(errno)),
@@ -302,7 +319,7 @@ impl Sink {
             next: None,
             torn: 0,
             failed: None,
-            written: Arc::default(),
+            progress: Arc::default(),
             blocked: Duration::ZERO,
         })
     }
@@ -317,9 +334,9 @@ impl Sink {
         self.id
     }
 
-    /// Bytes written so far, to be watched from another thread.
-    pub fn progress(&self) -> Arc<AtomicU64> {
-        Arc::clone(&self.written)
+    /// How it gets on, to be watched from another thread.
+    pub fn progress(&self) -> Arc<Progress> {
+        Arc::clone(&self.progress)
     }
 
     /// Time spent in write(2) and in waiting until it may be called again.
@@ -336,9 +353,7 @@ impl Sink {
         if let Some(errno) = self.failed {
             return Err(self.error(errno));
         }
-        let begun = Instant::now();
-        let done = self.write_all(bytes).and_then(|()| self.switch());
-        self.blocked += begun.elapsed();
+        let done = self.timed(|sink| sink.write_all(bytes).and_then(|()| sink.switch()));
         if let Err(errno) = done {
             self.failed = Some(errno);
             self.cut();
@@ -379,6 +394,16 @@ impl Sink {
         }
     }
 
+    /// Does what may have to wait.
+    fn timed<T>(&mut self, act: impl FnOnce(&mut Self) -> T) -> T {
+        let begun = Instant::now();
+        self.progress.is_waiting.store(true, Ordering::Relaxed);
+        let done = act(self);
+        self.progress.is_waiting.store(false, Ordering::Relaxed);
+        self.blocked += begun.elapsed();
+        done
+    }
+
     fn write_all(&mut self, bytes: &[u8]) -> Result<(), Errno> {
         let mut rest = bytes;
         while !rest.is_empty() {
@@ -409,7 +434,8 @@ impl Sink {
 
     /// Counts what was written.
     fn note(&mut self, done: &[u8]) {
-        self.written.fetch_add(done.len() as u64, Ordering::Relaxed);
+        let written = done.len() as u64;
+        self.progress.written.fetch_add(written, Ordering::Relaxed);
         self.torn = match memchr::memrchr(b'\n', done) {
             Some(at) => (done.len() - at - 1) as u64,
             None => self.torn + done.len() as u64,
@@ -466,7 +492,7 @@ impl Sink {
         }
         SinkError::Write {
             name,
-            written: self.written.load(Ordering::Relaxed),
+            written: self.progress.written(),
             tail: if self.torn == 0 {
                 Tail::Whole
             } else {

@@ -16,7 +16,7 @@ use std::fs;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::{Config, Input, StderrProtocol};
 use crate::metrics::{Address, Endpoint, HadoopReport, Metrics, TextFile};
 use crate::pipeline::{self, Kept, Outputs, Summary};
-use crate::sink::{Access, Sink, SinkError};
+use crate::sink::{Access, Progress, Sink, SinkError};
 use crate::source::{FileId, Source, StopSignal, StopTrigger, stop_pair};
 use crate::state::{State, StateError};
 
@@ -111,7 +111,7 @@ struct Supervisor {
     runtime: Runtime,
     metrics: Arc<Metrics>,
     outputs: Arc<Mutex<Outputs>>,
-    progress: Vec<Arc<AtomicU64>>,
+    progress: Vec<Arc<Progress>>,
     trigger: Arc<StopTrigger>,
     signal: StopSignal,
     endpoint_stop: CancellationToken,
@@ -136,10 +136,11 @@ fn start(config: &Config) -> Result<(Supervisor, Signals), Error> {
         let _context = runtime.enter();
         Signals::new()?
     };
-    let progress = [Some(&outputs.records), outputs.rejects.as_ref()]
+    let (rejects, replies) = (outputs.rejects.as_ref(), outputs.replies.as_ref());
+    let sinks = [Some(&outputs.records), rejects, replies]
         .into_iter()
-        .flatten()
-        .map(Sink::progress);
+        .flatten();
+    let progress = sinks.map(Sink::progress);
     let bar = progress_bar(config, &outputs.records);
     let is_exported = config.metrics_listen.is_some() || config.metrics_file.is_some();
     let supervisor = Supervisor {
@@ -324,7 +325,7 @@ impl Supervisor {
                     }
                 },
                 () = stall.look(), if by.is_some() => {
-                    if stall.is_over(self.written()) {
+                    if stall.is_over(self.written(), self.is_waiting()) {
                         return Ended { result: Err(Error::GivenUp), by };
                     }
                 }
@@ -338,10 +339,13 @@ impl Supervisor {
 
     /// Bytes written to all outputs.
     fn written(&self) -> u64 {
-        self.progress
-            .iter()
-            .map(|written| written.load(Ordering::Relaxed))
-            .sum()
+        self.progress.iter().map(|sink| sink.written()).sum()
+    }
+
+    /// Whether an output is not taken. If none is, the run has just not come to its end, as on a
+    /// machine that has much else to do.
+    fn is_waiting(&self) -> bool {
+        self.progress.iter().any(|sink| sink.is_waiting())
     }
 
     async fn serve_metrics(&self, config: &Config) {
@@ -523,8 +527,8 @@ impl Stall {
         sleep_until(Instant::now() + LOOK).await;
     }
 
-    fn is_over(&mut self, written: u64) -> bool {
-        if written != self.written {
+    fn is_over(&mut self, written: u64, is_waiting: bool) -> bool {
+        if written != self.written || !is_waiting {
             self.begin(written);
         }
         self.since.elapsed() >= PATIENCE
