@@ -57,7 +57,14 @@ pub(crate) fn whole_lines(text: &str) -> Vec<&str> {
 
 /// The binary with these arguments and without options from the environment.
 pub(crate) fn hsmtrail<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_hsmtrail"));
+    let binary = env!("CARGO_BIN_EXE_hsmtrail");
+    let mut command = if sigint_is_ignored() {
+        let mut command = Command::new("/usr/bin/env");
+        command.args(["--default-signal=INT", binary]);
+        command
+    } else {
+        Command::new(binary)
+    };
     command.args(args).stdin(Stdio::piped());
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("HSMTRAIL_") {
@@ -65,6 +72,17 @@ pub(crate) fn hsmtrail<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Co
         }
     }
     command
+}
+
+/// Whether these tests were started by a shell in the background, which has its children ignore the
+/// signal; and what hsmtrail is told to ignore it does.
+fn sigint_is_ignored() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status
+        .lines()
+        .find_map(|line| line.strip_prefix("SigIgn:"))
+        .map_or(0, |mask| u64::from_str_radix(mask.trim(), 16).unwrap());
+    mask & (1 << (Signal::INT.as_raw() - 1)) != 0
 }
 
 /// Runs to the end with `input` on stdin.
