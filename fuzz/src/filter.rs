@@ -46,6 +46,10 @@ pub fn check(data: &[u8]) {
         vec![first, second]
     };
 
+    if sources.iter().any(|source| looks_packed(source)) {
+        return;
+    }
+
     let run = run(&config, &sources, apart, Cuts::of(run_cuts));
     whole_lines(&config, &run);
     counts_add_up(&config, apart, &run);
@@ -71,6 +75,15 @@ pub fn check(data: &[u8]) {
     if config.on_reject != OnReject::Stop {
         lines_stand_alone(&config, &text);
     }
+}
+
+/// Whether a source begins like compressed data, as far as it goes: see `decompression`.
+fn looks_packed(source: &[u8]) -> bool {
+    let mut skippable = *b"\x50\x2a\x4d\x18";
+    skippable[0] |= source.first().map_or(0, |first| first & 0x0f);
+    let magics: [&[u8]; 4] = [b"\x1f\x8b", b"BZh", b"\x28\xb5\x2f\xfd", &skippable];
+    let begins = |magic: &&[u8]| magic.starts_with(&source[..source.len().min(magic.len())]);
+    !source.is_empty() && magics.iter().any(begins)
 }
 
 fn config(choices: &mut Choices<'_>) -> Config {
