@@ -29,6 +29,7 @@ const LIMITS: Limits = Limits {
     validate: Validate::All,
     envelope: Envelope::Unwrap,
     max_record_bytes: 1 << 20,
+    paranoid: false,
     stop_at_reject: false,
     keys: false,
 };

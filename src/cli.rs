@@ -11,7 +11,6 @@
 //!
 //! Failure: clap's own messages, which suggest the nearest option; a usage error, exit status 2.
 
-use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -23,8 +22,10 @@ use clap_complete::Shell;
 
 use crate::config::value::{self, Kind, Unaccepted};
 use crate::config::{
-    DedupWindow, Envelope, InputForm, LogFormat, LogLevel, OnReject, Select, Validate,
+    Ack, DedupWindow, Envelope, InputForm, Lockstep, LogFormat, LogLevel, OnReject, Select,
+    StderrProtocol, Validate,
 };
+use crate::metrics::{self, TextFile};
 use crate::source::Address;
 
 /// Everything that can stand on the command line.
@@ -57,13 +58,26 @@ pub struct Args {
     pub options: Options,
 }
 
-/// The commands that print something and end.
+/// What is done instead of filtering: something is printed.
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub enum Command {
     /// Print the catalogue of CloudHSM operations, or one entry of it in words
     Explain {
         /// The operation, as in eventName; upper and lower case are the same
         operation: Option<String>,
+    },
+    /// Read a sample, and print what the programs around the filter have to be set to
+    ///
+    /// Takes the options of the run that is planned, writes nothing, and does not listen. Run it where
+    /// the filter will run. Exit status: 0 when there is nothing to warn of, 1 with warnings, 2 for wrong
+    /// usage, 3 when the sample cannot be read.
+    Doctor {
+        /// The sample [default: stdin]
+        #[arg(value_name = "FILE")]
+        files: Vec<PathBuf>,
+        /// The options.
+        #[command(flatten)]
+        options: Box<Options>,
     },
     /// Print the JSON Schema (2020-12) of the cloudhsm object
     Schema,
@@ -102,7 +116,7 @@ pub struct Options {
     #[arg(
         long,
         value_name = "FILE",
-        value_parser = file(value::STATE_FILE, value::is_real),
+        value_parser = file(value::STATE_FILE, value::real),
         help_heading = "Input"
     )]
     pub state: Option<PathBuf>,
@@ -148,9 +162,45 @@ pub struct Options {
     #[arg(long, value_enum, value_name = "WHICH", help_heading = "Input")]
     pub validate: Option<Validate>,
 
+    /// Decode what may be an event a second time, by another decoder, and compare [default: false]
+    ///
+    /// A record that the two read differently is rejected; none is known. Events take some five
+    /// times as long, other records no longer.
+    #[arg(
+        long,
+        value_name = "BOOL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true",
+        hide_possible_values = true,
+        help_heading = "Input"
+    )]
+    pub paranoid: Option<bool>,
+
     /// What becomes of a record that holds events, such as an EventBridge envelope [default: unwrap]
     #[arg(long, value_enum, value_name = "ACTION", help_heading = "Input")]
     pub envelope: Option<Envelope>,
+
+    /// Confirm to this host, on stdout, the records that are kept in the output [default: off]
+    ///
+    /// A record is confirmed when it is on disk. The output goes on where it ended.
+    #[arg(long, value_enum, value_name = "HOST", help_heading = "Hosts")]
+    pub ack: Option<Ack>,
+
+    /// Answer each line with one line, at once [default: off]
+    ///
+    /// The answer is what became of the line, {} for nothing, an array for several records; or, with
+    /// =mmexternal, what rsyslog is to change.
+    #[arg(
+        long,
+        value_enum,
+        value_name = "ANSWER",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "line",
+        help_heading = "Hosts"
+    )]
+    pub lockstep: Option<Lockstep>,
 
     /// Write records to this file; - is stdout [default: stdout]
     #[arg(short, long, value_name = "FILE", help_heading = "Output")]
@@ -171,7 +221,7 @@ pub struct Options {
     #[arg(
         long,
         value_name = "FILE",
-        value_parser = file(value::REAL_FILE, value::is_real),
+        value_parser = file(value::REAL_FILE, value::real),
         help_heading = "Output"
     )]
     pub rejects: Option<PathBuf>,
@@ -239,21 +289,29 @@ pub struct Options {
 
     /// Serve Prometheus metrics here; a port alone is on loopback [default: off]
     ///
-    /// The path is /metrics. To be reached from other machines, name the address: 0.0.0.0:9798.
-    #[arg(long, value_name = "ADDR", value_parser = by(value::LISTEN), help_heading = "Metrics")]
-    pub metrics_listen: Option<SocketAddr>,
+    /// The path is /metrics. To be reached from other machines, name the address: 0.0.0.0:9798. Of a
+    /// range, 9798-9805, the first free port is taken. unix: with a path behind it is a socket
+    /// of mode 0600.
+    #[arg(
+        long,
+        value_name = "ADDR",
+        value_parser = by(value::METRICS_ADDRESS),
+        help_heading = "Metrics"
+    )]
+    pub metrics_listen: Option<metrics::Address>,
 
     /// Write metrics to this file for the textfile collector [default: off]
     ///
     /// It is replaced as a whole, now and then and before the end. The collector reads only names
-    /// that end in .prom.
+    /// that end in .prom. In the name, %p is the process id, which every series then has as the
+    /// label pid, and %% is a per cent sign.
     #[arg(
         long,
         value_name = "FILE.prom",
-        value_parser = file(value::PROM_FILE, value::is_prom),
+        value_parser = file(value::PROM_FILE, TextFile::named),
         help_heading = "Metrics"
     )]
-    pub metrics_file: Option<PathBuf>,
+    pub metrics_file: Option<TextFile>,
 
     /// Print one paragraph of totals on stderr at the end [default: false]
     ///
@@ -268,6 +326,13 @@ pub struct Options {
         help_heading = "Metrics"
     )]
     pub summary: Option<bool>,
+
+    /// Tell the program's host on stderr how the run goes, in its own words [default: none]
+    ///
+    /// For Hadoop Streaming: the totals as counters of the job, in the group hsmtrail, and a status
+    /// every 10 s, so that the task is not taken for dead.
+    #[arg(long, value_enum, value_name = "WORDS", help_heading = "Metrics")]
+    pub stderr_protocol: Option<StderrProtocol>,
 
     /// Read options from this TOML file [default: none]
     #[arg(short, long, value_name = "FILE", help_heading = "Settings")]
@@ -325,18 +390,12 @@ where
     move |text| kind.read(text)
 }
 
-/// Takes a path as it was typed, UTF-8 or not, when it is of this kind.
-fn file(
-    kind: Kind<PathBuf>,
-    is: fn(&Path) -> bool,
-) -> impl clap::builder::TypedValueParser<Value = PathBuf> {
-    PathBufValueParser::new().try_map(move |path| {
-        if is(&path) {
-            Ok(path)
-        } else {
-            Err(kind.unaccepted())
-        }
-    })
+/// Reads a path as it was typed, UTF-8 or not.
+fn file<T: Clone + Send + Sync + 'static>(
+    kind: Kind<T>,
+    read: fn(&Path) -> Option<T>,
+) -> impl clap::builder::TypedValueParser<Value = T> {
+    PathBufValueParser::new().try_map(move |path| read(&path).ok_or_else(|| kind.unaccepted()))
 }
 
 const ABOUT: &str = "Finds AWS CloudHSM events in a CloudTrail stream and says in plain fields \
@@ -374,6 +433,9 @@ Examples:
 
   What an operation means, and what a call of it is worth:
     hsmtrail explain DeleteBackup
+
+  What the programs around a service have to be set to:
+    hsmtrail doctor --config /etc/hsmtrail.toml trail.json
 
 A file that is named like a command is given as ./explain. Every option can also stand in the \
 config file (as log_level) and in the environment (as HSMTRAIL_LOG_LEVEL). The command line comes \

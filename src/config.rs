@@ -18,7 +18,6 @@ pub mod value;
 
 use std::ffi::OsString;
 use std::io;
-use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -26,10 +25,12 @@ use std::time::Duration;
 use clap::ValueEnum;
 
 use crate::cli::{Args, Options};
+use crate::metrics::{self, TextFile};
 use crate::source::{Address, MAX_INFLATE_RATIO, kind_of_many};
 
 /// What one run of the filter shall do.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option by itself")]
 pub struct Config {
     /// Where records come from, in this order; never empty.
     pub inputs: Vec<Input>,
@@ -41,12 +42,18 @@ pub struct Config {
     pub max_connections: NonZeroUsize,
     /// A connection that sends nothing for so long is ended; zero is never.
     pub idle_timeout: Duration,
+    /// A host on stdin and stdout waits for the word that its records are kept in `output`.
+    pub ack: Option<Ack>,
+    /// A host on stdin and stdout waits for one line for each of its lines; never with `ack`.
+    pub lockstep: Option<Lockstep>,
     /// Where records go; nothing means stdout.
     pub output: Option<PathBuf>,
     /// Which records go there.
     pub select: Select,
     /// Which records are parsed in full.
     pub validate: Validate,
+    /// What is decoded is decoded a second time, by another decoder, and compared.
+    pub paranoid: bool,
     /// What becomes of records that hold others.
     pub envelope: Envelope,
     /// How the input is laid out.
@@ -72,11 +79,13 @@ pub struct Config {
     /// How long a complete record may be held; at most one hour.
     pub flush_interval: Duration,
     /// Where Prometheus can fetch metrics.
-    pub metrics_listen: Option<SocketAddr>,
-    /// The file for the textfile collector; its name ends in `.prom`.
-    pub metrics_file: Option<PathBuf>,
+    pub metrics_listen: Option<metrics::Address>,
+    /// The file for the textfile collector.
+    pub metrics_file: Option<TextFile>,
     /// Print totals on stderr at the end.
     pub summary: bool,
+    /// What the host is told on stderr while the run goes on.
+    pub stderr_protocol: StderrProtocol,
     /// Messages of this level and above go to stderr.
     pub log_level: LogLevel,
     /// How they look.
@@ -92,6 +101,22 @@ pub enum Input {
     Listen(Address),
     /// The file of this path, the files in that directory, or those that fit it as a pattern.
     File(PathBuf),
+}
+
+/// `--ack`: who waits for the word that its records are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Ack {
+    /// rsyslog's omprog with confirmMessages, and useTransactions if you like
+    Omprog,
+}
+
+/// `--lockstep`: what answers a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Lockstep {
+    /// What became of the line
+    Line,
+    /// What rsyslog's mmexternal is to change of its message
+    Mmexternal,
 }
 
 /// `--select`: which records are passed on.
@@ -162,6 +187,16 @@ impl Default for DedupWindow {
     fn default() -> Self {
         Self::Events(0)
     }
+}
+
+/// `--stderr-protocol`: what the host is told on stderr.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum StderrProtocol {
+    /// Nothing
+    #[default]
+    None,
+    /// Counters and signs of life for Hadoop Streaming
+    Hadoop,
 }
 
 /// `--log-level`: which messages are printed.
@@ -261,6 +296,19 @@ pub enum ConfigError {
     /// What a directory or a pattern stands for is not known when files come and go.
     #[error("--follow follows files and FIFOs by their names: {0} is a {1}")]
     FollowedMany(String, &'static str),
+    /// What answers a host has no room for records.
+    #[error("--ack needs --output FILE for the records: stdout carries the answers to the host")]
+    AckWithoutOutput,
+    /// A host sends lines to stdin and waits for the answer to each.
+    #[error("{mode} goes without {other}: {reason}")]
+    NotForHosts {
+        /// The option that speaks to the host.
+        mode: &'static str,
+        /// What does not go with it.
+        other: &'static str,
+        /// Why, or what helps.
+        reason: &'static str,
+    },
     /// A position is that of a file that is followed.
     #[error("--state needs --follow and FILEs: what comes otherwise has no place to go on from")]
     StateWithoutFollow,
@@ -289,9 +337,12 @@ impl Default for Config {
             state: None,
             max_connections: const { NonZeroUsize::MIN.saturating_add(127) },
             idle_timeout: Duration::from_mins(5),
+            ack: None,
+            lockstep: None,
             output: None,
             select: Select::default(),
             validate: Validate::default(),
+            paranoid: false,
             envelope: Envelope::default(),
             input: InputForm::default(),
             on_reject: OnReject::default(),
@@ -307,6 +358,7 @@ impl Default for Config {
             metrics_listen: None,
             metrics_file: None,
             summary: false,
+            stderr_protocol: StderrProtocol::default(),
             log_level: LogLevel::default(),
             log_format: LogFormat::default(),
         }
@@ -327,25 +379,34 @@ impl Config {
         environment: impl IntoIterator<Item = (OsString, OsString)>,
         read_file: impl FnOnce(&Path) -> io::Result<String>,
     ) -> Result<Self, ConfigError> {
-        let Args {
-            command: _,
-            files,
-            mut options,
-        } = args;
-        layers::add_environment(&mut options, environment)?;
-        if let Some(path) = options.config.clone() {
-            match read_file(&path) {
-                Ok(text) => layers::add_file(&mut options, &path, &text)?,
-                Err(error) => return Err(ConfigError::Unreadable { path, error }),
-            }
-        }
-        let config = Self::with_defaults(files, options);
+        let options = layers::all(args.options, environment, read_file)?;
+        let config = Self::with_defaults(args.files, options);
+        config.check()?;
+        Ok(config)
+    }
+
+    /// The same, but its inputs are a sample of what there will be: FILEs are read to their end, and
+    /// only without any may others be listened to.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Config::resolve`].
+    pub fn resolve_for_sample(
+        args: Args,
+        environment: impl IntoIterator<Item = (OsString, OsString)>,
+        read_file: impl FnOnce(&Path) -> io::Result<String>,
+    ) -> Result<Self, ConfigError> {
+        let mut options = layers::all(args.options, environment, read_file)?;
+        options.follow = None;
+        options.state = None;
+        options.listen = options.listen.filter(|_| args.files.is_empty());
+        let config = Self::with_defaults(args.files, options);
         config.check()?;
         Ok(config)
     }
 
     fn with_defaults(files: Vec<PathBuf>, options: Options) -> Self {
-        let default = Self::default();
+        let default = Self::default().of_lockstep(options.lockstep, options.rejects.is_some());
         Self {
             inputs: match options.listen {
                 None if files.is_empty() => default.inputs,
@@ -359,9 +420,12 @@ impl Config {
             state: options.state,
             max_connections: options.max_connections.unwrap_or(default.max_connections),
             idle_timeout: options.idle_timeout.unwrap_or(default.idle_timeout),
+            ack: options.ack,
+            lockstep: options.lockstep,
             output: options.output.filter(|path| value::is_real(path)),
             select: options.select.unwrap_or(default.select),
             validate: options.validate.unwrap_or(default.validate),
+            paranoid: options.paranoid.unwrap_or(default.paranoid),
             envelope: options.envelope.unwrap_or(default.envelope),
             input: options.input.unwrap_or(default.input),
             on_reject: options.on_reject.unwrap_or(default.on_reject),
@@ -379,9 +443,77 @@ impl Config {
             metrics_listen: options.metrics_listen,
             metrics_file: options.metrics_file,
             summary: options.summary.unwrap_or(default.summary),
+            stderr_protocol: options.stderr_protocol.unwrap_or(default.stderr_protocol),
             log_level: options.log_level.unwrap_or(default.log_level),
             log_format: options.log_format.unwrap_or(default.log_format),
         }
+    }
+
+    /// The defaults for that answer. `mmexternal` leaves a message as it is unless it is told
+    /// otherwise, so that is right for a record without a CloudHSM event and for a reject, which the
+    /// host keeps. It takes a line on stderr for an answer.
+    fn of_lockstep(self, lockstep: Option<Lockstep>, keeps_rejects: bool) -> Self {
+        match lockstep {
+            Some(Lockstep::Mmexternal) => Self {
+                select: Select::CloudHsm,
+                on_reject: if keeps_rejects {
+                    OnReject::Emit
+                } else {
+                    OnReject::Drop
+                },
+                log_level: LogLevel::Off,
+                ..self
+            },
+            Some(Lockstep::Line) | None => self,
+        }
+    }
+
+    /// What does not go with a host that waits for answers.
+    fn check_host(&self) -> Result<(), ConfigError> {
+        let mode = match (self.ack, self.lockstep) {
+            (Some(_), _) => "--ack",
+            (None, Some(_)) => "--lockstep",
+            (None, None) => return Ok(()),
+        };
+        let is_mmexternal = self.lockstep == Some(Lockstep::Mmexternal);
+        let excluded = [
+            (
+                self.ack.is_some() && self.lockstep.is_some(),
+                "--lockstep",
+                "an answer says that a record is kept, or is the record itself",
+            ),
+            (
+                self.inputs != [Input::Stdin] || self.follow,
+                "FILEs, --follow and --listen",
+                "the host sends its lines to stdin",
+            ),
+            (
+                self.input == InputForm::Document,
+                "--input document",
+                "each line of the host stands for itself",
+            ),
+            (
+                !self.reorder.is_zero(),
+                "--reorder",
+                "what is held has no answer; put the records in order behind the host",
+            ),
+            (
+                is_mmexternal && self.dedup != DedupWindow::Events(0),
+                "--dedup when it is mmexternal",
+                "that cannot drop a message; find repeats behind the host",
+            ),
+        ];
+        if let Some((_, other, reason)) = excluded.into_iter().find(|(is_given, ..)| *is_given) {
+            return Err(ConfigError::NotForHosts {
+                mode,
+                other,
+                reason,
+            });
+        }
+        if self.ack.is_some() && self.output.is_none() {
+            return Err(ConfigError::AckWithoutOutput);
+        }
+        Ok(())
     }
 
     /// What options forbid together, whichever source each came from.
@@ -389,6 +521,7 @@ impl Config {
         if self.rejects.is_some() && self.on_reject == OnReject::Drop {
             return Err(ConfigError::RejectsDropped);
         }
+        self.check_host()?;
         if self.inputs.len() > 1 && matches!(self.inputs.first(), Some(Input::Listen(_))) {
             return Err(ConfigError::ListenAndRead);
         }
@@ -409,7 +542,7 @@ impl Config {
         }
         // The sinks compare what they open with the inputs. These two files are not opened but
         // replaced, so that nothing would notice there.
-        let metrics = self.metrics_file.as_deref();
+        let metrics = self.metrics_file.as_ref().map(TextFile::path);
         if let Some(path) = metrics.filter(|path| self.is_used(path)) {
             let path = path.to_owned();
             return Err(ConfigError::MetricsFileUsed { path });

@@ -15,14 +15,13 @@
 //! Cost: one pass over a record. Nothing is allocated per record once the buffers have grown, a
 //! policy and lists of more than eight strings aside.
 
-#[cfg(test)]
-mod by_path;
 pub(crate) mod cursor;
 pub mod grammar;
 pub mod key;
 mod members;
 mod policy;
 pub mod prefilter;
+pub mod second;
 #[cfg(test)]
 mod texts;
 

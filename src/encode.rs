@@ -9,12 +9,13 @@
 //! the order of the field reference**; strings have JSON's shortest escapes.
 //!
 //! Not here: whether the frame is JSON (`decode` has checked it), the newline behind a record; the
-//! lines that keep rejects ([`reject`]).
+//! lines that keep rejects ([`reject`]), and those that answer a host ([`answer`]).
 //!
 //! Failure: none; a `Vec` takes everything.
 //!
 //! Cost: one pass and one copy over a frame; nothing is allocated but what the buffer grows by.
 
+pub mod answer;
 pub mod reject;
 
 use memchr::memchr2;
@@ -24,6 +25,9 @@ use crate::enrich::actor::Actor;
 use crate::enrich::operation::Call;
 use crate::enrich::origin::Origin;
 use crate::enrich::resource::Resource;
+
+/// What stands between a record and its `cloudhsm` object.
+pub const MEMBER: &str = r#","cloudhsm":"#;
 
 /// Appends `frame` as one line, without a newline at the end: line breaks (LF, CR, CRLF) and the
 /// spaces and tabs behind them are left out, all else stays.
@@ -47,7 +51,7 @@ pub fn copy(frame: &[u8], out: &mut Vec<u8>) {
 pub fn splice(enrichment: &Enrichment<'_>, out: &mut Vec<u8>) {
     let brace = out.pop();
     debug_assert_eq!(brace, Some(b'}'), "a record ends with its own brace");
-    object(r#","cloudhsm":"#, out, |out| cloudhsm(enrichment, out));
+    object(MEMBER, out, |out| cloudhsm(enrichment, out));
     out.push(b'}');
 }
 
@@ -64,7 +68,7 @@ pub fn splice_objects(objects: &[u8], several: bool, out: &mut Vec<u8>) {
     let brace = out.pop();
     debug_assert_eq!(brace, Some(b'}'), "a record ends with its own brace");
     let (open, close): (&[u8], &[u8]) = if several { (b"[", b"]") } else { (b"", b"") };
-    for part in [b",\"cloudhsm\":", open, objects, close, b"}"] {
+    for part in [MEMBER.as_bytes(), open, objects, close, b"}"] {
         out.extend_from_slice(part);
     }
 }
@@ -231,7 +235,7 @@ fn word(key: &str, word: &str, out: &mut Vec<u8>) {
 fn text(key: &str, text: Option<&str>, out: &mut Vec<u8>) {
     if let Some(text) = text {
         out.extend_from_slice(key.as_bytes());
-        rest_of_string(text, out);
+        rest_of_string(text.as_bytes(), out);
     }
 }
 
@@ -262,12 +266,11 @@ fn texts<'t>(key: &str, texts: impl Iterator<Item = &'t str>, out: &mut Vec<u8>)
 /// `text` as a JSON string, with the shortest escapes.
 fn string(text: &str, out: &mut Vec<u8>) {
     out.push(b'"');
-    rest_of_string(text, out);
+    rest_of_string(text.as_bytes(), out);
 }
 
 /// All of a string but its opening quote.
-fn rest_of_string(text: &str, out: &mut Vec<u8>) {
-    let bytes = text.as_bytes();
+fn rest_of_string(bytes: &[u8], out: &mut Vec<u8>) {
     if any_needs_escape(bytes) {
         escaped(bytes, out);
     } else {

@@ -21,11 +21,13 @@
 
 mod decoder;
 mod framer;
+mod line;
 mod members;
 mod pairing;
 mod scanner;
 
 pub use decoder::{InputForm, RecordDecoder};
+pub use line::LineDecoder;
 
 use bytes::BytesMut;
 use framer::{Framer, Layout};
@@ -190,17 +192,20 @@ pub enum RejectReason {
     NotAnObject,
     /// Cut by the end of the input.
     Truncated,
+    /// Read differently by a second decoder, when there is one.
+    DecoderDisagreement,
 }
 
 impl RejectReason {
     /// Every reason, in order of its number.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Oversize,
         Self::NotUtf8,
         Self::TooDeep,
         Self::Malformed,
         Self::NotAnObject,
         Self::Truncated,
+        Self::DecoderDisagreement,
     ];
 
     /// The word in the reject line and in the metrics.
@@ -212,6 +217,7 @@ impl RejectReason {
             Self::Malformed => "malformed",
             Self::NotAnObject => "not_an_object",
             Self::Truncated => "truncated",
+            Self::DecoderDisagreement => "decoder_disagreement",
         }
     }
 }

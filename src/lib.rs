@@ -25,7 +25,9 @@
 //!
 //! Around it:
 //!
+//! - [`ack`]: what is said to a host that waits for the word that its records are kept.
 //! - [`state`]: how far followed files are done with, for the next run.
+//! - [`socket`]: a Unix socket that has its path for as long as it listens.
 //! - [`metrics`]: every metric, what is counted, and how Prometheus reads it.
 //! - [`pipeline`]: runs the stages on threads, in order and in bounded memory.
 //! - [`supervisor`]: looks after one run from outside: signals, metrics, the progress bar.
@@ -82,6 +84,8 @@
 
 pub mod source;
 
+mod pipe;
+
 pub mod envelope;
 
 pub mod framing;
@@ -98,7 +102,11 @@ pub mod order;
 
 pub mod sink;
 
+pub mod ack;
+
 pub mod state;
+
+pub mod socket;
 
 pub mod metrics;
 
@@ -113,6 +121,8 @@ pub mod config;
 pub mod logging;
 
 pub mod explain;
+
+pub mod doctor;
 
 pub mod schema;
 

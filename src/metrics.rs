@@ -3,6 +3,7 @@
 //! In → out: a worker tallies a batch in [`Counts`] and hands them to [`Metrics::record`]; the
 //! stages that move bytes or wait say so to their own methods. [`Endpoint`] serves the text over
 //! HTTP, [`Metrics::write_file`] leaves it where `node_exporter`'s textfile collector finds it.
+//! [`HadoopReport`] says the totals in other words.
 //!
 //! Invariants: **[`METRICS`] is the list: what is not in it is not exported.** **Every series
 //! exists from the start, at 0**, so that `increase()` sees the first CloudHSM event after months
@@ -15,19 +16,19 @@
 //! Failure: counting cannot fail. A port that is taken and a file that cannot be written are
 //! [`Error`]s that name them, and no reason to stop filtering.
 //!
-//! Cost: `record` is one pass over some 400 integers a batch, and one addition to a shared
+//! Cost: `record` is two passes over some 400 integers a batch, and one addition to a shared
 //! counter for each that is not 0. The delays of some 4000 events are held until
 //! they are folded into the histogram, whether anyone reads it or not.
 
 mod counts;
 mod endpoint;
 mod file;
+mod hadoop;
 mod handles;
 mod text;
 
 use std::io;
-use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -36,8 +37,11 @@ use metrics::{NoopRecorder, Recorder};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
 pub use self::counts::{Counts, Enriched, RecordOutcome};
-pub use self::endpoint::Endpoint;
+pub use self::endpoint::{Address, Endpoint};
+pub use self::file::TextFile;
+pub use self::hadoop::{HadoopReport, Totals};
 use self::handles::Handles;
+use crate::socket::SocketError;
 
 /// The media type of [`Metrics::render`]; Prometheus 3 refuses a scrape without one.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -246,13 +250,13 @@ impl Kind {
 /// Why metrics cannot be read where the user asked for them.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The endpoint's address is taken, or not ours.
+    /// The endpoint's address is taken, with all of its ports, or not ours.
     #[error("cannot listen on {address} for metrics")]
     Listen {
         /// The address as asked for.
-        address: SocketAddr,
-        /// The system's reason.
-        source: io::Error,
+        address: Address,
+        /// What is there, or the system's reason.
+        source: SocketError,
     },
     /// The textfile could not be written.
     #[error("cannot {action} the metrics file {}", path.display())]
@@ -275,6 +279,8 @@ pub struct Metrics {
     /// None when nobody can ask for the text.
     exporter: Option<PrometheusHandle>,
     handles: Handles,
+    /// The same counts, as nothing can be read back from the handles.
+    totals: Mutex<Totals>,
     /// Milliseconds since the epoch, 0 for none. No gauge of the exporter: that can only be set,
     /// and a worker that lost a race would turn it back.
     newest_event_ms: AtomicU64,
@@ -304,6 +310,7 @@ impl Metrics {
         Self {
             exporter,
             handles: Handles::register(recorder),
+            totals: Mutex::default(),
             newest_event_ms: AtomicU64::new(0),
             pending_delays: Mutex::new(0),
             input_blocked: Nanoseconds::default(),
@@ -321,16 +328,24 @@ impl Metrics {
         }
         self.newest_event_ms
             .fetch_max(counts.newest_event_ms, Ordering::Relaxed);
+        self.locked_totals().counts.merge(counts);
+    }
+
+    /// What was counted so far.
+    pub fn totals(&self) -> Totals {
+        self.locked_totals().clone()
     }
 
     /// Counts bytes that were read, after decompression.
     pub fn input_bytes(&self, bytes: u64) {
         self.handles.input_bytes.increment(bytes);
+        self.locked_totals().input_bytes += bytes;
     }
 
     /// Counts bytes that were written to the output.
     pub fn output_bytes(&self, bytes: u64) {
         self.handles.output_bytes.increment(bytes);
+        self.locked_totals().output_bytes += bytes;
     }
 
     /// Counts time that the reader waited for input.
@@ -355,8 +370,9 @@ impl Metrics {
         text
     }
 
-    /// Leaves the metrics in `path` for the textfile collector, replacing what is there in one
-    /// step. Blocks on the file system.
+    /// Leaves the metrics in `file` for the textfile collector, replacing what is there in one
+    /// step. Blocks on the file system. In a file for this process alone the series have its id as
+    /// the label `pid`.
     ///
     /// `process_*` stays out: `node_exporter` exports its own process under these names, and the
     /// same series from two sources fails its whole scrape.
@@ -364,8 +380,12 @@ impl Metrics {
     /// # Errors
     ///
     /// [`Error::File`]; the file is then as it was before, and nothing is left beside it.
-    pub fn write_file(&self, path: &Path) -> Result<(), Error> {
-        file::replace(path, self.render_own().as_bytes())
+    pub fn write_file(&self, file: &TextFile) -> Result<(), Error> {
+        let mut text = self.render_own();
+        if let Some(pid) = file.pid {
+            text = text::labelled(&text, "pid", &pid.to_string());
+        }
+        file::replace(file.path(), text.as_bytes())
     }
 
     /// The metrics that start with `hsmtrail_`.
@@ -400,6 +420,10 @@ impl Metrics {
                 exporter.run_upkeep();
             }
         }
+    }
+
+    fn locked_totals(&self) -> MutexGuard<'_, Totals> {
+        self.totals.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn pending_delays(&self) -> MutexGuard<'_, usize> {

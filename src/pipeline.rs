@@ -20,7 +20,9 @@
 //! Failure: [`Error`] when nothing can be written any more; a source that fails is logged and
 //! counted in the [`Summary`], and the next one goes on.
 
+mod answers;
 pub mod arranger;
+mod buffers;
 mod follow;
 mod listen;
 mod opener;
@@ -39,12 +41,14 @@ use std::sync::{Arc, Mutex};
 use std::thread::{Builder, Scope, ScopedJoinHandle, scope};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use crate::config::{Config, DedupWindow, Envelope, Input, OnReject, Select, Validate};
+use crate::ack::{Omprog, Promise};
+use crate::config::{Ack, Config, DedupWindow, Envelope, Input, OnReject, Select, Validate};
 use crate::framing::{Batch, InputForm};
 use crate::metrics::Metrics;
 use crate::sink::SinkError;
 use crate::source::{ListenError, Listener, Place, SourceError, StopSignal, StopTrigger};
 use crate::state::{Position, StateError};
+use buffers::Buffers;
 use listen::Bounds;
 use output::Output;
 use reader::{Dealer, ReadTotals, Reading};
@@ -66,6 +70,8 @@ pub struct Limits {
     pub envelope: Envelope,
     /// The longest record that is no reject, in bytes.
     pub max_record_bytes: usize,
+    /// What is decoded is decoded a second time, by another decoder, and compared.
+    pub paranoid: bool,
     /// The run ends with the first reject.
     pub stop_at_reject: bool,
     /// What tells repeats and what puts events in order is read from each record.
@@ -103,6 +109,8 @@ struct Job {
     /// The first of its source: record numbers begin anew.
     first: bool,
     mark: Option<Mark>,
+    /// The host is told when this holds of the job and everything before it.
+    promise: Option<Promise>,
     work: Result<Batch, SourceError>,
 }
 
@@ -132,6 +140,7 @@ struct Done {
     lane: usize,
     first: bool,
     mark: Option<Mark>,
+    promise: Option<Promise>,
     /// No more of this job follows.
     last: bool,
     result: Result<Output, SourceError>,
@@ -171,17 +180,21 @@ pub fn run(
         let mut from_workers = Vec::new();
         let mut working = Vec::new();
         for _ in 0..config.workers.get() {
-            let (jobs, done, thread) = start_worker(scope, config, metrics)?;
+            let (jobs, done, thread) = start_worker(scope, config, metrics, reading.buffers())?;
             to_workers.push(jobs);
             from_workers.push(done);
             working.push(thread);
         }
         let readers = match &listener {
-            Some(listener) => vec![start_listening(
-                scope, config, &reading, to_workers, listener,
-            )?],
-            None => start_readers(scope, config, &reading, to_workers, positions)?,
+            Some(listener) => start_listening(scope, config, &reading, to_workers, listener)
+                .map(|reader| vec![reader]),
+            None if config.ack.is_some() || config.lockstep.is_some() => {
+                start_exchange(scope, config, &reading, to_workers).map(|reader| vec![reader])
+            }
+            None => start_readers(scope, config, &reading, to_workers, positions),
         };
+        // Those that have started must not go on, nor the workers wait for the others.
+        let readers = readers.inspect_err(|_| reading.give_up(trigger))?;
         let written = Writer::new(config, outputs, metrics).write_all(from_workers);
         // The reader may wait for input that nobody will write any more.
         trigger.stop();
@@ -252,6 +265,19 @@ fn start_listening<'scope>(
         .map_err(Error::Thread)
 }
 
+/// Starts the reader of a host that waits for answers.
+fn start_exchange<'scope>(
+    scope: &'scope Scope<'scope, '_>,
+    config: &Config,
+    reading: &'scope Reading<'_>,
+    workers: Vec<SyncSender<Bundle>>,
+) -> Result<Reader<'scope>, Error> {
+    let session = config.ack.map(|Ack::Omprog| Omprog::default());
+    let exchange = move || reading.exchange(session, Dealer::new(workers));
+    let thread = Builder::new().name("reader".to_owned());
+    thread.spawn_scoped(scope, exchange).map_err(Error::Thread)
+}
+
 /// One more than there are workers, so that one is ahead when all others wait for their turn. A
 /// lone stream has one, as nothing can be read beside it.
 fn reader_threads(config: &Config) -> usize {
@@ -268,12 +294,14 @@ fn start_worker<'scope>(
     scope: &'scope Scope<'scope, '_>,
     config: &Config,
     metrics: &'scope Metrics,
+    buffers: &'scope Buffers,
 ) -> Result<Started<'scope>, Error> {
     let limits = Limits {
         select: config.select,
         validate: config.validate,
         envelope: config.envelope,
         max_record_bytes: config.max_record_bytes,
+        paranoid: config.paranoid,
         stop_at_reject: config.on_reject == OnReject::Stop,
         keys: config.dedup != DedupWindow::Events(0) || !config.reorder.is_zero(),
     };
@@ -283,29 +311,18 @@ fn start_worker<'scope>(
     let thread = Builder::new()
         .name("worker".to_owned())
         .spawn_scoped(scope, move || {
-            work(limits, &todo, &done, &reusable, metrics);
+            let mut worker = Worker::new(limits);
+            while let Ok(bundle) = todo.recv() {
+                let begun = Instant::now();
+                let (finished, waited) = work_on(bundle, &mut worker, &done, &reusable, buffers);
+                metrics.worker_busy(begun.elapsed().saturating_sub(waited));
+                if done.send(finished).is_err() {
+                    return;
+                }
+            }
         })
         .map_err(Error::Thread)?;
     Ok((jobs, (outputs, used), thread))
-}
-
-/// Works until there are no more jobs, or nobody takes what is done.
-fn work(
-    limits: Limits,
-    todo: &Receiver<Bundle>,
-    done: &SyncSender<Finished>,
-    reusable: &Receiver<Output>,
-    metrics: &Metrics,
-) {
-    let mut worker = Worker::new(limits);
-    while let Ok(bundle) = todo.recv() {
-        let begun = Instant::now();
-        let (finished, waited) = work_on(bundle, &mut worker, done, reusable);
-        metrics.worker_busy(begun.elapsed().saturating_sub(waited));
-        if done.send(finished).is_err() {
-            return;
-        }
-    }
 }
 
 /// Works on one bundle. Hands on the parts of an output that gets long, and returns the last of it,
@@ -315,6 +332,7 @@ fn work_on(
     worker: &mut Worker,
     done: &SyncSender<Finished>,
     reusable: &Receiver<Output>,
+    buffers: &Buffers,
 ) -> (Finished, Duration) {
     // Of a bundle of many only one output is used again: in the end the buffers of each would be
     // as large as the largest batch, whatever their own is like.
@@ -325,11 +343,13 @@ fn work_on(
     let mut output = used.unwrap_or_default();
     let ready = RefCell::new(Vec::with_capacity(bundle.len()));
     let waited = Cell::new(Duration::ZERO);
+    let mut last = None;
     for Job {
         source,
         lane,
         first,
         mark,
+        promise,
         work,
     } in bundle
     {
@@ -340,6 +360,7 @@ fn work_on(
                 lane,
                 first: first.take(),
                 mark,
+                promise,
                 last,
                 result,
             });
@@ -358,9 +379,14 @@ fn work_on(
         };
         let result = work.map(|batch| {
             worker.process_in_parts(&batch, now_ms(), &mut output, Some(&spill));
+            last = Some(batch.bytes);
             std::mem::take(&mut output)
         });
         put(result, true);
+    }
+    // The batches of a bundle are parts of one buffer, or of buffers that were full before it.
+    if let Some(part) = last {
+        buffers.put(part);
     }
     let finished = Finished {
         done: ready.into_inner(),

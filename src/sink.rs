@@ -11,20 +11,22 @@
 //! is never truncated**: the check comes between opening and truncating.
 //!
 //! Files are opened in append mode, for rotation by copying and truncating. A line ends at a `\n`.
+//! **Of a file that is kept ([`Sink::keep`]) no other process writes a line, and [`Sink::sync`]
+//! returns when what was written is on disk.**
 //!
 //! **Not here:** when to write and when to give up on a reader (pipeline), exit statuses (main).
 //!
 //! **Failure:** [`SinkError`] is fatal, except from [`Sink::reopen`]. [`SinkError::Closed`], the
-//! reader is gone, is to be quiet. There is no fsync: an archive that must survive a crash of the
-//! machine is for its file system, and a network file system that reports a full disk only when the
+//! reader is gone, is to be quiet. Except for files that are kept there is no fsync: an archive that
+//! must survive a crash of the machine is for its file system, and a network file system that reports a full disk only when the
 //! file is closed is not noticed. Over a limit on file size the system ends the process by a signal
 //! unless SIGXFSZ is ignored or handled; then it is an error like a full disk.
 
 use std::fmt;
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Seek};
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{FileExt as _, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -33,6 +35,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags};
 use rustix::io::Errno;
 
+use crate::pipe;
 use crate::source::FileId;
 
 /// The most that one write(2) is given.
@@ -69,6 +72,12 @@ pub enum SinkError {
     #[error("{name} is also read or written by this run; name another file for the output")]
     SameFile {
         /// Path of the file, or `stdout`.
+        name: String,
+    },
+    /// Two processes would write into each other's lines.
+    #[error("{name} is written by another process that keeps records; there can be only one")]
+    InUse {
+        /// Path of the file.
         name: String,
     },
     /// The reader of a pipe is gone: no fault of ours, to be quiet about.
@@ -140,6 +149,8 @@ pub struct Sink {
 struct Own {
     path: PathBuf,
     access: Access,
+    /// It is locked, and what was written is brought to disk.
+    is_kept: bool,
 }
 
 impl Sink {
@@ -188,6 +199,7 @@ impl Sink {
             sink.own = Some(Own {
                 path: path.to_owned(),
                 access,
+                is_kept: false,
             });
         }
         Ok(sink)
@@ -221,9 +233,50 @@ impl Sink {
             sink.own = Some(Own {
                 path: path.to_owned(),
                 access,
+                is_kept: false,
             });
         }
         Ok(sink)
+    }
+
+    /// As [`Sink::create`], but the file goes on where it ends, belongs to this process alone, and
+    /// [`Sink::sync`] brings it to disk. A last line that is torn is what a killed process left, to
+    /// whose host it was not confirmed; it is cut off. A file system without locks is taken at its
+    /// word.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Sink::create`], and when another process keeps the file.
+    pub fn keep(path: &Path, access: Access, taken: &[FileId]) -> Result<Self, SinkError> {
+        let file = append_to(path, access)?;
+        let mut sink = Self::new(path.display().to_string(), file, taken)?;
+        if sink.id.is_some() {
+            sink.file = keep(path, access)?;
+            sink.own = Some(Own {
+                path: path.to_owned(),
+                access,
+                is_kept: true,
+            });
+        }
+        Ok(sink)
+    }
+
+    /// Waits until what was written to a file that is kept would outlive the machine. Others have
+    /// nobody who relies on it.
+    ///
+    /// # Errors
+    ///
+    /// When the system cannot do that; from then on nothing is written.
+    pub fn sync(&mut self) -> Result<(), SinkError> {
+        if self.failed.is_none() {
+            let begun = Instant::now();
+            self.failed = self.sync_file().err();
+            self.blocked += begun.elapsed();
+        }
+        match self.failed {
+            Some(errno) => Err(self.error(errno)),
+            None => Ok(()),
+        }
     }
 
     /// Which file it is and how long, when that is a regular file that we opened.
@@ -240,6 +293,7 @@ impl Sink {
         if id.is_some_and(|id| taken.contains(&id)) {
             return Err(SinkError::SameFile { name });
         }
+        pipe::widen(&file);
         Ok(Self {
             name,
             file,
@@ -283,14 +337,13 @@ impl Sink {
             return Err(self.error(errno));
         }
         let begun = Instant::now();
-        let done = self.write_all(bytes);
+        let done = self.write_all(bytes).and_then(|()| self.switch());
         self.blocked += begun.elapsed();
         if let Err(errno) = done {
             self.failed = Some(errno);
             self.cut();
             return Err(self.error(errno));
         }
-        self.switch();
         Ok(())
     }
 
@@ -301,11 +354,17 @@ impl Sink {
     ///
     /// When the path cannot be opened; the old file stays in use.
     pub fn reopen(&mut self) -> Result<(), SinkError> {
-        if let Some(own) = &self.own {
+        let Some(own) = &self.own else { return Ok(()) };
+        if own.is_kept {
+            // It is locked by us.
+            if FileId::of_path(&own.path) == self.id {
+                return Ok(());
+            }
+            self.next = Some(keep(&own.path, own.access)?);
+        } else {
             self.next = Some(append_to(&own.path, own.access)?);
-            self.switch();
         }
-        Ok(())
+        self.switch().map_err(|errno| self.error(errno))
     }
 
     /// The end of the run, at a line boundary or not: a torn last line is cut off.
@@ -358,15 +417,24 @@ impl Sink {
     }
 
     /// Puts the reopened file in place, unless a line is under way.
-    fn switch(&mut self) {
+    fn switch(&mut self) -> Result<(), Errno> {
         if self.torn == 0
             && let Some(next) = self.next.take()
         {
+            self.sync_file()?;
             self.id = next
                 .metadata()
                 .ok()
                 .and_then(|metadata| FileId::of(&metadata));
             self.file = next;
+        }
+        Ok(())
+    }
+
+    fn sync_file(&self) -> Result<(), Errno> {
+        match &self.own {
+            Some(own) if own.is_kept => rustix::fs::fdatasync(&self.file),
+            _ => Ok(()),
         }
     }
 
@@ -409,14 +477,63 @@ impl Sink {
     }
 }
 
+/// Opens the regular file `path` to be the only one who writes it, and behind its last whole line.
+fn keep(path: &Path, access: Access) -> Result<File, SinkError> {
+    let file = open(path, access, true)?;
+    let name = || path.display().to_string();
+    if let Err(TryLockError::WouldBlock) = file.try_lock() {
+        return Err(SinkError::InUse { name: name() });
+    }
+    let opened = cut_torn_line(&file).and_then(|()| {
+        // The name of a new file is in its directory.
+        let folder = path
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty());
+        File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+    });
+    match opened {
+        Ok(()) => Ok(file),
+        Err(error) => Err(SinkError::Open {
+            name: name(),
+            error,
+        }),
+    }
+}
+
+fn cut_torn_line(file: &File) -> io::Result<()> {
+    let length = file.metadata()?.len();
+    let mut piece = vec![0; CHUNK];
+    let mut end = length;
+    let whole = loop {
+        let start = end.saturating_sub(CHUNK as u64);
+        let size = usize::try_from(end - start).unwrap_or(CHUNK);
+        let bytes = piece.get_mut(..size).unwrap_or_default();
+        file.read_exact_at(bytes, start)?;
+        match memchr::memrchr(b'\n', bytes) {
+            Some(at) => break start + at as u64 + 1,
+            None if start == 0 => break 0,
+            None => end = start,
+        }
+    };
+    if whole < length {
+        file.set_len(whole)?;
+    }
+    Ok(())
+}
+
 /// Opens `path` without touching what is in it.
 fn append_to(path: &Path, access: Access) -> Result<File, SinkError> {
+    open(path, access, false)
+}
+
+fn open(path: &Path, access: Access, read: bool) -> Result<File, SinkError> {
     let mode = match access {
         Access::Umask => 0o666,
         Access::Owner => 0o600,
     };
     let opened = OpenOptions::new()
         .append(true)
+        .read(read)
         .create(true)
         .mode(mode)
         .open(path);

@@ -11,7 +11,8 @@
 //! source holds 128 KiB of raw bytes and a decompressor: 50 KB for gzip, 4 MB for bzip2, and for
 //! zstd the window that it was made with, at most 128 MiB.
 //!
-//! The form of a source is known from its first bytes, never from its name. A new form is a room in
+//! The form of a source is known from its first bytes, from its name only when it has none: an empty
+//! file that is called compressed was cut. A new form is a room in
 //! `source/` like `gzip`, and its lines in `unpack::Packing`.
 //!
 //! **Not here:** what the bytes mean (framing), which source comes next and when to stop (pipeline).
@@ -515,6 +516,8 @@ impl Source {
         let first = self.spare.raw.get(self.unread.clone()).unwrap_or_default();
         let packing = match Packing::of(first) {
             Err(TooFew) if !self.raw_ended => return,
+            // Compressed data is never empty: nothing of the file arrived.
+            Err(TooFew) if first.is_empty() => Packing::of_name(Path::new(&self.name)),
             Err(TooFew) => Packing::cut_in_magic(first),
             Ok(packing) => packing,
         };

@@ -5,7 +5,7 @@
 //! Invariants: **On SIGTERM and SIGINT the run stops reading, writes what it has read and ends.**
 //! **When nobody takes its output for [`PATIENCE`] after that, it is given up**, and so it is at a
 //! second signal. SIGHUP has the output files opened anew and never ends the run. The metrics file
-//! is written a last time before the process ends, and with it stdout.
+//! is written a last time before the process ends, and with it stdout; so is what the host is told.
 //!
 //! Not here: the data path (`pipeline`), the exit status (`main`).
 //!
@@ -13,9 +13,10 @@
 //! a metrics file that cannot be written are messages, and the filter goes on.
 
 use std::fs;
-use std::io::{self, IsTerminal as _};
+use std::io::{self, IsTerminal as _, Write as _};
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -23,11 +24,11 @@ use indicatif::{ProgressBar, ProgressStyle};
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
-use tokio::time::{Instant, interval, sleep_until};
+use tokio::time::{Instant, interval, interval_at, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{Config, Input};
-use crate::metrics::{Endpoint, Metrics};
+use crate::config::{Config, Input, StderrProtocol};
+use crate::metrics::{Address, Endpoint, HadoopReport, Metrics, TextFile};
 use crate::pipeline::{self, Kept, Outputs, Summary};
 use crate::sink::{Access, Sink, SinkError};
 use crate::source::{FileId, Source, StopSignal, StopTrigger, stop_pair};
@@ -41,6 +42,13 @@ const LOOK: Duration = Duration::from_millis(20);
 
 /// How often the metrics file is written: `node_exporter` is scraped about as often.
 const METRICS_FILE_INTERVAL: Duration = Duration::from_secs(15);
+
+/// How often the host is told on stderr how the run goes. Hadoop takes note as often, and ends a task
+/// that gives no sign of life for 600 s.
+const REPORT_INTERVAL: Duration = Duration::from_secs(10);
+
+/// More than the runtime opens: for events, for waking it, and two pairs of sockets for signals.
+const RUNTIME_DESCRIPTORS: usize = 12;
 
 /// How a run ended.
 #[derive(Debug)]
@@ -107,12 +115,16 @@ struct Supervisor {
     trigger: Arc<StopTrigger>,
     signal: StopSignal,
     endpoint_stop: CancellationToken,
+    /// Until it could not be written the last time.
+    is_metrics_file_written: AtomicBool,
     bar: ProgressBar,
+    report: Option<Arc<Mutex<HadoopReport>>>,
 }
 
 fn start(config: &Config) -> Result<(Supervisor, Signals), Error> {
     let (trigger, signal) = stop_pair()?;
     let outputs = open_outputs(config, &signal)?;
+    find_room()?;
     let runtime = Builder::new_multi_thread()
         .worker_threads(1)
         .thread_name("runtime")
@@ -142,9 +154,28 @@ fn start(config: &Config) -> Result<(Supervisor, Signals), Error> {
         trigger: Arc::new(trigger),
         signal,
         endpoint_stop: CancellationToken::new(),
+        is_metrics_file_written: AtomicBool::new(true),
         bar,
+        report: match config.stderr_protocol {
+            StderrProtocol::None => None,
+            StderrProtocol::Hadoop => Some(Arc::default()),
+        },
     };
     Ok((supervisor, signals))
+}
+
+/// Sees that the runtime will find the descriptors and the thread that it needs, as it panics when
+/// it cannot have them.
+fn find_room() -> io::Result<()> {
+    let descriptor = || io::stderr().as_fd().try_clone_to_owned();
+    let found: Vec<OwnedFd> = (0..RUNTIME_DESCRIPTORS)
+        .map(|_| descriptor())
+        .collect::<io::Result<_>>()?;
+    drop(found);
+    let thread = std::thread::Builder::new().spawn(|| {})?;
+    // It does nothing, so it does not panic.
+    let (Ok(()) | Err(_)) = thread.join();
+    Ok(())
 }
 
 /// Opens what is written; no input may be among it.
@@ -163,6 +194,7 @@ fn open_outputs(config: &Config, signal: &StopSignal) -> Result<Outputs, Error> 
         None => None,
     };
     let open = |path, access, taken: &[FileId]| match &kept {
+        None if config.ack.is_some() => Sink::keep(path, access, taken),
         Some(kept) => Sink::resume(path, access, taken, |id| kept.state.length(id)),
         None => Sink::create(path, access, taken),
     };
@@ -176,9 +208,17 @@ fn open_outputs(config: &Config, signal: &StopSignal) -> Result<Outputs, Error> 
         None => None,
     };
     taken.extend(rejects.as_ref().and_then(Sink::id));
+    let replies = match config.ack {
+        Some(_) => Some(Sink::stdout(&taken)?),
+        None => None,
+    };
     // They are replaced without being opened, so nothing else would notice another spelling of a
     // path.
-    for path in [&config.metrics_file, &config.state].into_iter().flatten() {
+    let metrics_file = config.metrics_file.as_ref().map(TextFile::path);
+    for path in [metrics_file, config.state.as_deref()]
+        .into_iter()
+        .flatten()
+    {
         if FileId::of_path(path).is_some_and(|id| taken.contains(&id)) {
             let name = path.display().to_string();
             return Err(SinkError::SameFile { name }.into());
@@ -188,6 +228,7 @@ fn open_outputs(config: &Config, signal: &StopSignal) -> Result<Outputs, Error> 
         records,
         rejects,
         kept,
+        replies,
     })
 }
 
@@ -259,6 +300,7 @@ impl Supervisor {
     ) -> Ended {
         self.serve_metrics(config).await;
         let mut metrics_file = interval(METRICS_FILE_INTERVAL);
+        let mut report = interval_at(Instant::now() + REPORT_INTERVAL, REPORT_INTERVAL);
         let mut by = None;
         let mut stall = Stall::default();
         loop {
@@ -289,6 +331,7 @@ impl Supervisor {
                 _ = metrics_file.tick(), if config.metrics_file.is_some() => {
                     self.write_metrics_file(config);
                 }
+                _ = report.tick(), if self.report.is_some() => self.tell_host(),
             }
         }
     }
@@ -302,12 +345,17 @@ impl Supervisor {
     }
 
     async fn serve_metrics(&self, config: &Config) {
-        let Some(address) = config.metrics_listen else {
+        let Some(address) = &config.metrics_listen else {
             return;
         };
         match Endpoint::bind(address).await {
             Ok(endpoint) => {
-                tracing::info!("metrics on http://{}/metrics", endpoint.address());
+                match endpoint.address() {
+                    Address::Tcp(..) => {
+                        tracing::info!("metrics on http://{}/metrics", endpoint.address());
+                    }
+                    Address::Unix(_) => tracing::info!("metrics on {}", endpoint.address()),
+                }
                 let metrics = Arc::clone(&self.metrics);
                 tokio::spawn(endpoint.serve(metrics, self.endpoint_stop.clone()));
             }
@@ -315,12 +363,41 @@ impl Supervisor {
         }
     }
 
+    /// That it cannot be written is told when it begins.
     fn write_metrics_file(&self, config: &Config) {
-        if let Some(path) = &config.metrics_file
-            && let Err(error) = self.metrics.write_file(path)
-        {
-            tracing::error!("{}", with_cause(&error));
+        let Some(file) = &config.metrics_file else {
+            return;
+        };
+        let written = self.metrics.write_file(file);
+        let was_written = self
+            .is_metrics_file_written
+            .swap(written.is_ok(), Ordering::Relaxed);
+        match written {
+            Err(error) if was_written => {
+                tracing::error!("{}; the filter works on without", with_cause(&error));
+            }
+            Ok(()) if !was_written => {
+                tracing::info!(
+                    "the metrics file {} is written again",
+                    file.path().display()
+                );
+            }
+            _ => {}
         }
+    }
+
+    /// On a thread of its own, because stderr may be a pipe that nobody reads. Then the lock is held
+    /// by who waits for it, and the others leave it at that.
+    fn tell_host(&self) {
+        let Some(report) = self.report.clone() else {
+            return;
+        };
+        let metrics = Arc::clone(&self.metrics);
+        tokio::task::spawn_blocking(move || {
+            if let Ok(mut report) = report.try_lock() {
+                write_stderr(&report.next(&metrics.totals()));
+            }
+        });
     }
 
     /// On a thread of its own, because the writer may hold the outputs for long.
@@ -342,6 +419,11 @@ impl Supervisor {
         self.write_metrics_file(config);
         // A reopening that is under way holds the outputs.
         self.runtime.shutdown_timeout(PATIENCE);
+        if let Some(report) = &self.report
+            && let Ok(mut report) = report.try_lock()
+        {
+            write_stderr(&report.last(&self.metrics.totals()));
+        }
         // Outputs that are still held belong to a run that was given up.
         if let Some(outputs) = Arc::into_inner(self.outputs) {
             let closed = outputs
@@ -358,7 +440,9 @@ impl Supervisor {
 
 /// The signals that mean something.
 struct Signals {
-    interrupt: Signal,
+    /// Nothing when whoever started the process has it ignore the signal: a shell in the background,
+    /// rsyslog.
+    interrupt: Option<Signal>,
     terminate: Signal,
     hangup: Signal,
     /// Not waited for: that it is handled makes a limit on file size an error of write(2).
@@ -368,7 +452,11 @@ struct Signals {
 impl Signals {
     fn new() -> io::Result<Self> {
         Ok(Self {
-            interrupt: signal(SignalKind::interrupt())?,
+            interrupt: if is_ignored(rustix::process::Signal::INT) {
+                None
+            } else {
+                Some(signal(SignalKind::interrupt())?)
+            },
             terminate: signal(SignalKind::terminate())?,
             hangup: signal(SignalKind::hangup())?,
             _file_size: signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()))?,
@@ -377,11 +465,29 @@ impl Signals {
 
     async fn next(&mut self) -> Received {
         tokio::select! {
-            _ = self.interrupt.recv() => Received::Stop(StopCause::Interrupt),
+            _ = received(self.interrupt.as_mut()) => Received::Stop(StopCause::Interrupt),
             _ = self.terminate.recv() => Received::Stop(StopCause::Terminate),
             _ = self.hangup.recv() => Received::HangUp,
         }
     }
+}
+
+async fn received(signal: Option<&mut Signal>) -> Option<()> {
+    match signal {
+        Some(signal) => signal.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Whether the process was started with this signal ignored. Only Linux tells without unsafe code.
+fn is_ignored(signal: rustix::process::Signal) -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status
+        .lines()
+        .find_map(|line| line.strip_prefix("SigIgn:"))
+        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+        .unwrap_or_default();
+    mask & (1 << (signal.as_raw() - 1)) != 0
 }
 
 /// A signal that came.
@@ -423,6 +529,11 @@ impl Stall {
         }
         self.since.elapsed() >= PATIENCE
     }
+}
+
+/// A stderr that is closed takes nothing.
+fn write_stderr(lines: &str) {
+    let (Ok(()) | Err(_)) = io::stderr().write_all(lines.as_bytes());
 }
 
 fn with_cause(error: &dyn std::error::Error) -> String {

@@ -106,6 +106,7 @@ fn of_worker(case: Case, records: usize) -> u64 {
         validate: case.validate,
         envelope: Envelope::Unwrap,
         max_record_bytes: 1 << 20,
+        paranoid: false,
         stop_at_reject: false,
         keys: false,
     });

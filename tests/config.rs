@@ -4,6 +4,7 @@
 
 use std::ffi::OsString;
 use std::io;
+use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -12,9 +13,10 @@ use clap::{CommandFactory as _, Parser as _};
 use hsmtrail::cli::{Args, Options};
 use hsmtrail::config::layers::KEYS;
 use hsmtrail::config::{
-    Config, ConfigError, DedupWindow, Envelope, Input, InputForm, LogFormat, LogLevel, OnReject,
-    Select, Validate,
+    Ack, Config, ConfigError, DedupWindow, Envelope, Input, InputForm, Lockstep, LogFormat,
+    LogLevel, OnReject, Select, StderrProtocol, Validate,
 };
+use hsmtrail::metrics::TextFile;
 use hsmtrail::source::Address;
 
 const DOCUMENTED: &str = include_str!("../config/hsmtrail.toml");
@@ -75,11 +77,23 @@ fn the_documented_file_shows_every_key_once_and_only_good_values() {
         })
         .flat_map(|line| [line, "\n"])
         .collect();
-    // Some of them need another one.
-    let (listening, following) = (&uncommented, uncommented.replace("\nlisten = ", "\n# = "));
-    let unkept = listening.replace("\nstate = ", "\n# = ");
-    resolve(&["-c/h.toml"], &[], &unkept).unwrap();
-    resolve(&["-c/h.toml", "--follow", "a"], &[], &following).unwrap();
+    // Some of them need another one, and some exclude one another.
+    let without = |keys: &[&str]| {
+        keys.iter().fold(uncommented.clone(), |text, key| {
+            text.replace(&format!("\n{key} = "), "\n# = ")
+        })
+    };
+    for (words, excluded) in [
+        (&["-c/h.toml"][..], &["state", "ack", "lockstep"][..]),
+        (
+            &["-c/h.toml", "--follow", "a"],
+            &["listen", "ack", "lockstep"],
+        ),
+        (&["-c/h.toml", "-oo"], &["listen", "state", "lockstep"]),
+        (&["-c/h.toml"], &["listen", "state", "ack"]),
+    ] {
+        resolve(words, &[], &without(excluded)).unwrap();
+    }
     for key in KEYS {
         let lines = uncommented
             .lines()
@@ -106,7 +120,7 @@ fn every_option_is_a_key_and_every_key_an_option() {
 /// A key, a value that is not its default, as TOML and as text, and what it changes.
 type Sample = (&'static str, &'static str, &'static str, fn(&mut Config));
 
-const SAMPLES: [Sample; 25] = [
+const SAMPLES: [Sample; 29] = [
     ("follow", "true", "true", |config| config.follow = true),
     ("state", "'s'", "s", |config| {
         config.state = Some("s".into());
@@ -134,8 +148,15 @@ const SAMPLES: [Sample; 25] = [
     ("validate", "'matching'", "matching", |config| {
         config.validate = Validate::Matching;
     }),
+    ("paranoid", "true", "true", |config| config.paranoid = true),
     ("envelope", "'keep'", "keep", |config| {
         config.envelope = Envelope::Keep;
+    }),
+    ("ack", "'omprog'", "omprog", |config| {
+        config.ack = Some(Ack::Omprog);
+    }),
+    ("lockstep", "'line'", "line", |config| {
+        config.lockstep = Some(Lockstep::Line);
     }),
     ("output", "'o'", "o", |config| {
         config.output = Some("o".into());
@@ -168,12 +189,16 @@ const SAMPLES: [Sample; 25] = [
         config.flush_interval = Duration::ZERO;
     }),
     ("metrics_listen", "'[::]:9798'", "[::]:9798", |config| {
-        config.metrics_listen = "[::]:9798".parse().ok();
+        let address: SocketAddr = "[::]:9798".parse().unwrap();
+        config.metrics_listen = Some(address.into());
     }),
     ("metrics_file", "'m.prom'", "m.prom", |config| {
-        config.metrics_file = Some("m.prom".into());
+        config.metrics_file = TextFile::named(Path::new("m.prom"));
     }),
     ("summary", "true", "true", |config| config.summary = true),
+    ("stderr_protocol", "'hadoop'", "hadoop", |config| {
+        config.stderr_protocol = StderrProtocol::Hadoop;
+    }),
     ("log_level", "'debug'", "debug", |config| {
         config.log_level = LogLevel::Debug;
     }),
@@ -190,6 +215,7 @@ fn every_source_can_give_every_option() {
         let needed = match key {
             "follow" => &["a"][..],
             "state" => &["--follow", "a"],
+            "ack" => &["--output", "o"],
             _ => &[],
         };
         let without = resolve(needed, &[], "").unwrap();
@@ -330,7 +356,7 @@ const MISTAKES: [(&str, &str); 19] = [
     ),
     (
         "metrics_file = 'm'",
-        "/h.toml:1: metrics_file is the string `m`, but takes the path of a file whose name ends in `.prom`",
+        "/h.toml:1: metrics_file is the string `m`, but takes the path of a file whose name ends in `.prom`; in it `%p` is the process id, `%%` is a per cent sign, and `%` has no other use",
     ),
     // The first mistake counts, whatever the names of the keys.
     ("workers = 0\ninput = 1", "/h.toml:1: workers"),
@@ -532,4 +558,65 @@ fn the_metrics_file_is_nothing_but_the_metrics_file() {
         "",
     )
     .unwrap();
+}
+
+#[test]
+fn a_host_is_spoken_to_on_stdin_and_stdout_line_by_line() {
+    for (words, told) in [
+        (&["--ack=omprog"][..], "--ack needs --output FILE"),
+        (&["--ack=omprog", "-o-"], "--ack needs --output FILE"),
+        (
+            &["--ack=omprog", "-oo", "--lockstep"],
+            "--ack goes without --lockstep",
+        ),
+        (&["--ack=omprog", "-oo", "a"], "--ack goes without FILEs"),
+        (
+            &["--ack=omprog", "-oo", "--follow", "a"],
+            "--ack goes without FILEs",
+        ),
+        (
+            &["--ack=omprog", "-oo", "--reorder=1s"],
+            "--ack goes without --reorder",
+        ),
+        (&["--lockstep", "a"], "--lockstep goes without FILEs"),
+        (
+            &["--lockstep", "--listen=tcp:1"],
+            "--lockstep goes without FILEs",
+        ),
+        (
+            &["--lockstep", "--input=document"],
+            "--lockstep goes without --input document",
+        ),
+        (
+            &["--lockstep", "--reorder=1s"],
+            "put the records in order behind the host",
+        ),
+        (
+            &["--lockstep=mmexternal", "--dedup"],
+            "that cannot drop a message",
+        ),
+    ] {
+        let text = message(resolve(words, &[], ""));
+        assert!(text.contains(told), "{words:?}: {text}");
+    }
+}
+
+/// A message stays as it is unless `mmexternal` is told otherwise, and what is on stderr is taken for
+/// an answer.
+#[test]
+fn mmexternal_has_defaults_of_its_own() {
+    let of = |words: &[&str]| {
+        let words = [&["--lockstep=mmexternal"], words].concat();
+        let config = resolve(&words, &[], "").unwrap();
+        (config.select, config.on_reject, config.log_level)
+    };
+    let (select, level) = (Select::CloudHsm, LogLevel::Off);
+    assert_eq!(of(&[]), (select, OnReject::Drop, level));
+    assert_eq!(of(&["--rejects=r"]), (select, OnReject::Emit, level));
+    assert_eq!(
+        of(&["--select=all", "--on-reject=emit", "-v=warn"]),
+        (Select::All, OnReject::Emit, LogLevel::Warn)
+    );
+    let plain = resolve(&["--lockstep"], &[], "").unwrap();
+    assert_eq!(plain.select, Select::All);
 }

@@ -212,7 +212,9 @@ fn the_socket_file() {
     let running = on_unix(&path, &[]);
     let mode = fs::symlink_metadata(&path).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
-    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    wait_until("no other name of it is left", || {
+        fs::read_dir(dir.path()).unwrap().count() == 1
+    });
     // Nobody else can have it.
     let done = run(&args, "");
     assert_eq!(done.code, Some(3));

@@ -25,9 +25,10 @@ use hsmtrail::enrich::{Outcome, Severity};
 use hsmtrail::envelope::Notice;
 use hsmtrail::framing::RejectReason;
 use hsmtrail::metrics::{
-    CONTENT_TYPE, Counts, DELIVERY_DELAY_BUCKETS, Endpoint, Enriched, Error, METRICS, Metrics,
-    RecordOutcome,
+    Address, CONTENT_TYPE, Counts, DELIVERY_DELAY_BUCKETS, Endpoint, Enriched, Error, METRICS,
+    Metrics, RecordOutcome, TextFile,
 };
+use hsmtrail::socket::SocketError;
 use proptest::prelude::*;
 use proptest::sample::select;
 use tokio::runtime::Runtime;
@@ -491,7 +492,9 @@ fn promtool_accepts_the_text() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("hsmtrail.prom");
     for _ in 0..2 {
-        metrics.write_file(&path).unwrap();
+        metrics
+            .write_file(&TextFile::named(&path).unwrap())
+            .unwrap();
         for text in [metrics.render(), fs::read_to_string(&path).unwrap()] {
             let Some(accepted) = promtool::promtool_accepts(&text) else {
                 eprintln!("SKIPPED: promtool is not installed (Debian package prometheus)");
@@ -516,7 +519,9 @@ fn file_is_replaced_as_a_whole() {
     fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
     for bytes in ["3", "6"] {
         metrics.output_bytes(3);
-        metrics.write_file(&path).unwrap();
+        metrics
+            .write_file(&TextFile::named(&path).unwrap())
+            .unwrap();
 
         let text = fs::read_to_string(&path).unwrap();
         assert!(
@@ -548,7 +553,9 @@ fn file_errors_say_what_and_where() {
         ("taken.prom", "replace"),
     ] {
         let path = directory.path().join(name);
-        let error = metrics.write_file(&path).unwrap_err();
+        let error = metrics
+            .write_file(&TextFile::named(&path).unwrap())
+            .unwrap_err();
         let expected = format!("cannot {step} the metrics file {}", path.display());
         assert_eq!(error.to_string(), expected);
         assert!(
@@ -635,7 +642,7 @@ fn endpoint_outlives_bad_clients_until_it_is_stopped() {
     let stop = CancellationToken::new();
     let metrics = Arc::new(Metrics::new());
     let endpoint = bind(&runtime);
-    let address = endpoint.address();
+    let address = address_of(&endpoint);
     let serving = runtime.spawn(endpoint.serve(metrics, stop.clone()));
 
     let endless_head = ["GET /metrics HTTP/1.1\r\n", &"x: y\r\n".repeat(20_000)].concat();
@@ -664,21 +671,104 @@ fn endpoint_outlives_bad_clients_until_it_is_stopped() {
 }
 
 #[test]
-fn a_taken_port_is_named() {
+fn the_first_free_port_of_a_range_is_taken() {
     let runtime = Runtime::new().unwrap();
     let taken = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let address = taken.local_addr().unwrap();
-    let Err(error) = runtime.block_on(Endpoint::bind(address)) else {
-        panic!("{address} was bound twice");
+    let (ip, first) = (address.ip(), address.port());
+    let bind = |ports| runtime.block_on(Endpoint::bind(&Address::Tcp(ip, ports)));
+    // So many others may be taken by now, but not all.
+    let endpoint = bind(first..=first + 200).unwrap();
+    let Address::Tcp(_, ports) = endpoint.address().clone() else {
+        panic!("{}", endpoint.address())
     };
-    assert_eq!(
-        error.to_string(),
-        format!("cannot listen on {address} for metrics")
+    assert!(ports.start() == ports.end() && (first + 1..=first + 200).contains(ports.start()));
+
+    // A range that is taken as a whole is named as it was asked for.
+    let second = *ports.start();
+    let both = (second == first + 1).then_some(second);
+    let mut cases = vec![(first..=first, address.to_string())];
+    cases.extend(both.map(|last| (first..=last, format!("{address}-{last}"))));
+    for (ports, named) in cases {
+        let Err(error) = bind(ports) else {
+            panic!("{named} was bound twice");
+        };
+        assert_eq!(
+            error.to_string(),
+            format!("cannot listen on {named} for metrics")
+        );
+        let Error::Listen {
+            source: SocketError::System(source),
+            ..
+        } = error
+        else {
+            panic!("{error:?}")
+        };
+        assert_eq!(source.kind(), io::ErrorKind::AddrInUse);
+    }
+}
+
+#[test]
+fn a_unix_socket_is_its_owners_and_goes_with_the_endpoint() {
+    let runtime = Runtime::new().unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("m.sock");
+    let bind = || runtime.block_on(Endpoint::bind(&Address::Unix(path.clone())));
+    // What nobody listens on is replaced.
+    drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+    let endpoint = bind().unwrap();
+    let mode = fs::symlink_metadata(&path).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let Err(error) = bind() else {
+        panic!("it was bound twice")
+    };
+    assert!(
+        matches!(
+            &error,
+            Error::Listen {
+                source: SocketError::Taken,
+                ..
+            }
+        ),
+        "{error:?}"
     );
-    let Error::Listen { source, .. } = error else {
-        panic!("{error:?}")
-    };
-    assert_eq!(source.kind(), io::ErrorKind::AddrInUse);
+    let stop = CancellationToken::new();
+    let metrics = Arc::new(Metrics::new());
+    let serving = runtime.spawn(endpoint.serve(metrics, stop.clone()));
+    let response = http::request_unix(&path, "/metrics").unwrap();
+    assert_eq!(response.header("content-type"), Some(CONTENT_TYPE));
+    assert!(response.body.contains("\nhsmtrail_input_bytes_total 0\n"));
+    stop.cancel();
+    runtime.block_on(serving).unwrap();
+    assert_eq!(names(directory.path()), [""; 0]);
+
+    // Anything else stays.
+    fs::write(&path, "precious").unwrap();
+    assert!(bind().is_err());
+    assert_eq!(fs::read_to_string(&path).unwrap(), "precious");
+}
+
+/// The collector takes a series from one file only.
+#[test]
+fn a_file_for_this_process_alone_has_its_id_in_every_series() {
+    let directory = tempfile::tempdir().unwrap();
+    let metrics = Metrics::new();
+    let file = TextFile::named(&directory.path().join("h-%p.prom")).unwrap();
+    metrics.write_file(&file).unwrap();
+    let pid = std::process::id();
+    assert_eq!(names(directory.path()), [format!("h-{pid}.prom")]);
+    let text = fs::read_to_string(file.path()).unwrap();
+    let label = format!("{{pid=\"{pid}\"");
+    for line in text.lines().filter(|line| !line.starts_with('#')) {
+        assert!(line.contains(&label), "{line}");
+    }
+    let without = text
+        .replace(&format!("{label},"), "{")
+        .replace(&format!("{label}}}"), "");
+    assert_eq!(Text::parse(&without).series, Text::of(&metrics).own());
+    if let Some(accepted) = promtool::promtool_accepts(&text) {
+        assert_eq!(accepted, Ok(()));
+    }
 }
 
 // Helpers.
@@ -805,13 +895,19 @@ fn names(directory: &Path) -> Vec<String> {
 
 fn bind(runtime: &Runtime) -> Endpoint {
     runtime
-        .block_on(Endpoint::bind((Ipv4Addr::LOCALHOST, 0).into()))
+        .block_on(Endpoint::bind(
+            &SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into(),
+        ))
         .unwrap()
+}
+
+fn address_of(endpoint: &Endpoint) -> SocketAddr {
+    endpoint.address().to_string().parse().unwrap()
 }
 
 fn serve(runtime: &Runtime, metrics: &Arc<Metrics>, stop: &CancellationToken) -> SocketAddr {
     let endpoint = bind(runtime);
-    let address = endpoint.address();
+    let address = address_of(&endpoint);
     runtime.spawn(endpoint.serve(Arc::clone(metrics), stop.clone()));
     address
 }

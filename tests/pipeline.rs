@@ -31,6 +31,7 @@ const LIMITS: Limits = Limits {
     validate: Validate::All,
     envelope: Envelope::Unwrap,
     max_record_bytes: 4096,
+    paranoid: false,
     stop_at_reject: false,
     keys: false,
 };

@@ -22,7 +22,7 @@ use hsmtrail::enrich::actor::{ActorKind, Credential};
 use hsmtrail::enrich::operation::LABELS;
 use hsmtrail::enrich::{Outcome, Severity};
 use hsmtrail::framing::RejectReason;
-use hsmtrail::metrics::{Counts, Endpoint, Enriched, Metrics};
+use hsmtrail::metrics::{Counts, Endpoint, Enriched, Metrics, TextFile};
 use tokio_util::sync::CancellationToken;
 
 use crate::prometheus::Prometheus;
@@ -92,10 +92,9 @@ fn values_arrive_in_prometheus() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let stop = CancellationToken::new();
     let target = runtime.block_on(async {
-        let endpoint = Endpoint::bind((Ipv4Addr::LOCALHOST, 0).into())
-            .await
-            .unwrap();
-        let target = endpoint.address();
+        let any: SocketAddr = (Ipv4Addr::LOCALHOST, 0).into();
+        let endpoint = Endpoint::bind(&any.into()).await.unwrap();
+        let target = endpoint.address().to_string().parse().unwrap();
         tokio::spawn(endpoint.serve(Arc::clone(&metrics), stop.clone()));
         target
     });
@@ -193,7 +192,9 @@ fn what_is_fed_to_the_program_arrives_in_prometheus() {
 fn the_metrics_file_is_whole_at_any_moment() {
     let directory = tempfile::tempdir().unwrap();
     let [file, model] = ["hsmtrail.prom", "model.prom"].map(|name| directory.path().join(name));
-    Metrics::new().write_file(&model).unwrap();
+    Metrics::new()
+        .write_file(&TextFile::named(&model).unwrap())
+        .unwrap();
     let whole = |path| Some(Series::of_text(&fs::read_to_string(path).ok()?).names());
     let model = whole(&model);
     let mut reads = 0;

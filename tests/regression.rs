@@ -211,3 +211,61 @@ fn r5_an_escaped_quote_outside_strings_costs_its_record_in_every_form() {
         }
     }
 }
+
+/// With too few file descriptors left, the runtime panicked.
+#[test]
+fn r_too_few_descriptors_are_said() {
+    for limit in 6..24 {
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", &format!("ulimit -n {limit}; exec \"$0\"")])
+            .arg(env!("CARGO_BIN_EXE_hsmtrail"))
+            .env_clear();
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        child.stdin.take().unwrap().write_all(b"{}\n").unwrap_or(());
+        let output = child.wait_with_output().unwrap();
+        let err = String::from_utf8(output.stderr).unwrap();
+        match output.status.code() {
+            Some(0) => assert_eq!((output.stdout.as_slice(), err.as_str()), (&b"{}\n"[..], "")),
+            Some(3) => assert!(
+                err.starts_with("hsmtrail: cannot start: "),
+                "{limit}: {err}"
+            ),
+            other => panic!("{limit}: {other:?}, {err}"),
+        }
+    }
+}
+
+/// When there was no memory for the stack of a reader, the workers waited for it for ever.
+#[cfg(target_os = "linux")]
+#[test]
+fn r_too_few_threads_end_the_run() {
+    for mib in 8..200 {
+        let mut child = Command::new("sh")
+            .args(["-c", "ulimit -v $1; exec \"$0\" --workers 2"])
+            .arg(env!("CARGO_BIN_EXE_hsmtrail"))
+            .arg((mib * 1024).to_string())
+            .env_clear()
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        child.stdin.take().unwrap().write_all(b"{}\n").unwrap_or(());
+        // The pipe of stdout is at its end when the process is, however long that takes.
+        let output = child.wait_with_output().unwrap();
+        let err = String::from_utf8_lossy(&output.stderr);
+        assert!(!err.contains("panicked"), "{mib} MiB: {err}");
+        if output.status.success() {
+            assert_eq!(output.stdout, b"{}\n", "{mib} MiB");
+            return;
+        }
+        assert!(output.stdout.is_empty(), "{mib} MiB: {:?}", output.status);
+    }
+    panic!("200 MiB are too little");
+}

@@ -299,8 +299,8 @@ const IN_DOCUMENTS: &[Case<'_>] = &[
     ),
 ];
 
-/// Every reason and every sentence, but those of length, of depth and of what is inside records,
-/// which have tests of their own.
+/// Every reason and every sentence, but those of length, of depth, of what is inside records and of
+/// two decoders, which have tests of their own.
 #[test]
 fn reasons_sentences_and_places() {
     let mut seen = BTreeSet::new();
@@ -318,6 +318,7 @@ fn reasons_sentences_and_places() {
         Detail::TooDeep,
         Detail::HoldsTooMuch,
         Detail::BadPayload,
+        Detail::DecodersDisagree,
     ]
     .map(Detail::sentence);
     let all = Detail::ALL.map(Detail::sentence);

@@ -530,6 +530,26 @@ fn what_cannot_be_read_is_said_in_a_sentence() {
 }
 
 #[test]
+fn an_empty_file_that_is_called_compressed_was_cut() {
+    let dir = tempfile::tempdir().unwrap();
+    for (name, said) in [
+        ("empty.json.gz", Some("byte 0 of its gzip")),
+        ("empty.ZST", Some("byte 0 of its zstd")),
+        ("empty.bz2", Some("byte 0 of its bzip2")),
+        ("empty.json", None),
+        ("gz", None),
+    ] {
+        let path = file(dir.path(), name, b"");
+        let (bytes, end) = drain(&mut Source::open(&path, never()).unwrap());
+        assert!(bytes.is_empty(), "{name}");
+        assert_eq!(said.is_some(), end.is_err(), "{name}: {end:?}");
+        if let (Some(said), Err(error)) = (said, end) {
+            assert!(error.to_string().contains(said), "{error}");
+        }
+    }
+}
+
+#[test]
 fn identity_is_of_the_file_not_the_name() {
     let dir = tempfile::tempdir().unwrap();
     let path = file(dir.path(), "a", b"");

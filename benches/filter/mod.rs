@@ -40,6 +40,7 @@ impl Filter {
                 validate,
                 envelope: Envelope::Unwrap,
                 max_record_bytes: MAX_RECORD_BYTES,
+                paranoid: false,
                 stop_at_reject: false,
                 keys: false,
             }),

@@ -118,6 +118,8 @@ fn config(choices: &mut Choices<'_>) -> Config {
         max_record_bytes: choices.one_of(&[1 << 20, 1024, 4096]),
         workers: NonZeroUsize::MIN.saturating_add(choices.below(3)),
         flush_interval: Duration::ZERO,
+        // A disagreement would be a reject that no other rule explains.
+        paranoid: true,
         ..Config::default()
     }
 }
@@ -130,6 +132,7 @@ fn limits(config: &Config) -> Limits {
         max_record_bytes: config.max_record_bytes,
         stop_at_reject: config.on_reject == OnReject::Stop,
         keys: false,
+        paranoid: config.paranoid,
     }
 }
 
@@ -197,6 +200,7 @@ fn run(config: &Config, sources: &[&[u8]], apart: bool, cuts: Cuts<'_>) -> Done 
         records: sink(&output),
         rejects: apart.then(|| sink(&rejects)),
         kept: None,
+        replies: None,
     });
     let (trigger, signal) = stop_pair().expect("a pipe");
     let summary = std::thread::scope(|scope| {

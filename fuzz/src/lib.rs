@@ -19,10 +19,6 @@ mod json;
 pub mod wrappers;
 
 // The oracles that the tests have too, where those look for them.
-use hsmtrail::event;
-
-#[path = "../../src/decode/by_path.rs"]
-mod by_path;
 #[path = "../../tests/common/frames.rs"]
 mod frames;
 #[path = "../../tests/common/outcome.rs"]

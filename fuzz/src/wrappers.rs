@@ -77,6 +77,7 @@ fn run(input: &[u8], envelope: Envelope, cuts: &[u8]) -> Outcome {
         max_record_bytes: MAX,
         stop_at_reject: false,
         keys: false,
+        paranoid: true,
     };
     Outcome::of_pieces(Cuts::of(cuts).pieces(input), InputForm::Auto, limits)
 }

@@ -11,6 +11,7 @@
 //! Failure: [`ConfigError`], which names the variable, or the file, the line and the key.
 
 use std::ffi::OsString;
+use std::io;
 use std::path::Path;
 
 use toml::de::{DeInteger, DeTable, DeValue};
@@ -21,7 +22,7 @@ use crate::cli::Options;
 use crate::suggest::nearest;
 
 /// The keys of the config file: every option but `config` itself.
-pub const KEYS: [&str; 25] = [
+pub const KEYS: [&str; 29] = [
     "follow",
     "state",
     "listen",
@@ -31,7 +32,10 @@ pub const KEYS: [&str; 25] = [
     "max_record_bytes",
     "max_inflate_ratio",
     "validate",
+    "paranoid",
     "envelope",
+    "ack",
+    "lockstep",
     "output",
     "select",
     "on_reject",
@@ -45,12 +49,34 @@ pub const KEYS: [&str; 25] = [
     "metrics_listen",
     "metrics_file",
     "summary",
+    "stderr_protocol",
     "log_level",
     "log_format",
 ];
 
 /// What every variable of ours begins with.
 const PREFIX: &str = "HSMTRAIL_";
+
+/// Adds both sources to the options that were typed. `read_file` reads the config file, when there
+/// is one.
+///
+/// # Errors
+///
+/// Those of the two, and a config file that cannot be read.
+pub fn all(
+    mut options: Options,
+    environment: impl IntoIterator<Item = (OsString, OsString)>,
+    read_file: impl FnOnce(&Path) -> io::Result<String>,
+) -> Result<Options, ConfigError> {
+    add_environment(&mut options, environment)?;
+    if let Some(path) = options.config.clone() {
+        match read_file(&path) {
+            Ok(text) => add_file(&mut options, &path, &text)?,
+            Err(error) => return Err(ConfigError::Unreadable { path, error }),
+        }
+    }
+    Ok(options)
+}
 
 /// Adds every variable with our prefix; others are nobody's business here.
 ///
@@ -149,7 +175,10 @@ fn set(options: &mut Options, key: &str, spelling: &Spelling<'_>) -> Result<bool
         "max_record_bytes" => keep(&mut options.max_record_bytes, &value::RECORD_SIZE, spelling),
         "max_inflate_ratio" => keep(&mut options.max_inflate_ratio, &value::RATIO, spelling),
         "validate" => keep(&mut options.validate, &Kind::choice(), spelling),
+        "paranoid" => keep(&mut options.paranoid, &value::SWITCH, spelling),
         "envelope" => keep(&mut options.envelope, &Kind::choice(), spelling),
+        "ack" => keep(&mut options.ack, &Kind::choice(), spelling),
+        "lockstep" => keep(&mut options.lockstep, &Kind::choice(), spelling),
         "output" => keep(&mut options.output, &value::FILE, spelling),
         "select" => keep(&mut options.select, &Kind::choice(), spelling),
         "on_reject" => keep(&mut options.on_reject, &Kind::choice(), spelling),
@@ -160,9 +189,14 @@ fn set(options: &mut Options, key: &str, spelling: &Spelling<'_>) -> Result<bool
         "reorder_records" => keep(&mut options.reorder_records, &value::HELD_EVENTS, spelling),
         "workers" => keep(&mut options.workers, &value::THREADS, spelling),
         "flush_interval" => keep(&mut options.flush_interval, &value::INTERVAL, spelling),
-        "metrics_listen" => keep(&mut options.metrics_listen, &value::LISTEN, spelling),
+        "metrics_listen" => keep(
+            &mut options.metrics_listen,
+            &value::METRICS_ADDRESS,
+            spelling,
+        ),
         "metrics_file" => keep(&mut options.metrics_file, &value::PROM_FILE, spelling),
         "summary" => keep(&mut options.summary, &value::SWITCH, spelling),
+        "stderr_protocol" => keep(&mut options.stderr_protocol, &Kind::choice(), spelling),
         "log_level" => keep(&mut options.log_level, &Kind::choice(), spelling),
         "log_format" => keep(&mut options.log_format, &Kind::choice(), spelling),
         _ => Ok(false),

@@ -13,11 +13,13 @@
 use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroUsize;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::ValueEnum;
 
+use crate::metrics::{self, TextFile};
 use crate::source::Address;
 
 use super::DedupWindow;
@@ -131,19 +133,20 @@ pub const FILE: Kind<PathBuf> = Kind::new("the path of a file", Form::Quoted, pa
 pub const REAL_FILE: Kind<PathBuf> = Kind::new(
     "the path of a file (rejects stay in the output without it)",
     Form::Quoted,
-    |text| path(text).filter(|path| is_real(path)),
+    |text| real(&path(text)?),
 );
 
 /// The path of a file that keeps positions.
 pub const STATE_FILE: Kind<PathBuf> = Kind::new("the path of a file", Form::Quoted, |text| {
-    path(text).filter(|path| is_real(path))
+    real(&path(text)?)
 });
 
-/// The path of a file of the textfile collector, which reads nothing that ends otherwise.
-pub const PROM_FILE: Kind<PathBuf> = Kind::new(
-    "the path of a file whose name ends in `.prom`",
+/// The file for the textfile collector.
+pub const PROM_FILE: Kind<TextFile> = Kind::new(
+    "the path of a file whose name ends in `.prom`; in it `%p` is the process id, `%%` is a per cent \
+     sign, and `%` has no other use",
     Form::Quoted,
-    |text| path(text).filter(|path| is_prom(path)),
+    |text| TextFile::named(Path::new(text)),
 );
 
 /// The most bytes that one record may have.
@@ -210,23 +213,31 @@ pub const THREADS: Kind<NonZeroUsize> =
         number(text, 1024)
     });
 
-/// An address to listen on.
-pub const LISTEN: Kind<SocketAddr> = Kind::new(
-    "an address to listen on: a port such as 9798 (on the loopback interface), or an IP address \
-     and a port, such as 0.0.0.0:9798 or [::1]:9798",
+/// An address of the metrics endpoint.
+pub const METRICS_ADDRESS: Kind<metrics::Address> = Kind::new(
+    "an address to listen on: a port such as 9798 (on the loopback interface), an IP address and a \
+     port, such as 0.0.0.0:9798 or [::1]:9798, either with a range of ports, such as 9798-9805, of \
+     which the first free one is taken, or unix:/path",
     Form::Any,
-    listen,
+    |text| match text.split_once(':') {
+        Some(("unix", file)) => path(file).map(metrics::Address::Unix),
+        _ => listen(text).map(|(ip, ports)| metrics::Address::Tcp(ip, ports)),
+    },
 );
 
 /// A socket to listen on.
 pub const SOCKET: Kind<Address> = Kind::new(
     "a socket to listen on: unix:/path, or tcp: with a port (on the loopback interface) or an IP \
-     address and a port behind it, such as tcp:0.0.0.0:5170",
+     address and a port behind it, such as tcp:0.0.0.0:5170, or systemd, for the one that it passes on",
     Form::Quoted,
-    |text| match text.split_once(':')? {
-        ("unix", file) => path(file).map(Address::Unix),
-        ("tcp", address) => listen(address).map(Address::Tcp),
-        _ => None,
+    |text| match text.split_once(':') {
+        Some(("unix", file)) => path(file).map(Address::Unix),
+        Some(("tcp", address)) => {
+            let (ip, ports) = listen(address)?;
+            let port = *ports.start();
+            (port == *ports.end()).then(|| Address::Tcp(SocketAddr::new(ip, port)))
+        }
+        _ => (text == "systemd").then_some(Address::Systemd),
     },
 );
 
@@ -238,10 +249,9 @@ pub fn is_real(path: &Path) -> bool {
     path.as_os_str() != "-"
 }
 
-/// Whether the textfile collector would read a file of this name.
-pub fn is_prom(path: &Path) -> bool {
-    path.extension()
-        .is_some_and(|extension| extension == "prom")
+/// The path when it is that of a file.
+pub fn real(path: &Path) -> Option<PathBuf> {
+    is_real(path).then(|| path.to_owned())
 }
 
 fn path(text: &str) -> Option<PathBuf> {
@@ -302,16 +312,25 @@ fn digits(text: &str) -> Option<u64> {
         .then(|| text.parse().ok())?
 }
 
-fn listen(text: &str) -> Option<SocketAddr> {
-    let loopback = |port| SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port);
-    let port = text
-        .strip_prefix("localhost:")
-        .or(text.strip_prefix(':'))
-        .unwrap_or(text);
-    match digits(port) {
-        Some(port) => u16::try_from(port).ok().map(loopback),
-        None => text.parse().ok(),
-    }
+/// An IP address, the loopback when there is none, and one port or a range of them.
+fn listen(text: &str) -> Option<(IpAddr, RangeInclusive<u16>)> {
+    let (ip, ports) = text.rsplit_once(':').unwrap_or(("", text));
+    let ip = match ip {
+        "" | "localhost" => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        // An IPv6 address is in brackets, as otherwise its end looks like a port.
+        _ => match ip.strip_prefix('[').and_then(|ip| ip.strip_suffix(']')) {
+            Some(ip) => IpAddr::V6(ip.parse().ok()?),
+            None => IpAddr::V4(ip.parse().ok()?),
+        },
+    };
+    let port = |text| digits(text).and_then(|port| u16::try_from(port).ok());
+    let ports = match ports.split_once('-') {
+        None => port(ports).map(|port| port..=port)?,
+        Some((first, last)) => port(first)?..=port(last)?,
+    };
+    // Of a range from 0 every port would be the first free one.
+    let is_range = *ports.start() > 0 && ports.start() < ports.end();
+    (is_range || ports.start() == ports.end()).then_some((ip, ports))
 }
 
 #[cfg(test)]
@@ -424,16 +443,33 @@ mod tests {
             ("0.0.0.0:9798", Some("0.0.0.0:9798")),
             ("[::1]:9798", Some("[::1]:9798")),
             ("[::]:9798", Some("[::]:9798")),
+            ("9464-9479", Some("127.0.0.1:9464-9479")),
+            ("127.0.0.1:9464-9479", Some("127.0.0.1:9464-9479")),
+            ("[::1]:9464-9465", Some("[::1]:9464-9465")),
+            ("9464-9464", Some("127.0.0.1:9464")),
+            ("unix:/run/m.sock", Some("unix:/run/m.sock")),
+            ("unix:m:1", Some("unix:m:1")),
+            ("9479-9464", None),
+            ("0-5", None),
+            ("9464-", None),
+            ("-9464", None),
+            ("9464-9470-9479", None),
+            ("9464-65536", None),
+            ("unix:", None),
+            ("tcp:9798", None),
             ("65536", None),
             ("", None),
             (":", None),
             ("::1", None),
+            ("::1:9798", None),
+            ("[127.0.0.1]:9798", None),
             ("example.com:9798", None),
             ("127.0.0.1", None),
             ("+9798", None),
         ] {
-            let expected = address.map(|text| text.parse().unwrap());
-            assert_eq!(LISTEN.read(text).ok(), expected, "{text}");
+            let read = METRICS_ADDRESS.read(text).ok();
+            let read = read.map(|address| address.to_string());
+            assert_eq!(read.as_deref(), address, "{text}");
         }
     }
 
@@ -445,6 +481,9 @@ mod tests {
             ("tcp:5170", Some("tcp:127.0.0.1:5170")),
             ("tcp:127.0.0.1:5170", Some("tcp:127.0.0.1:5170")),
             ("tcp:[::]:5170", Some("tcp:[::]:5170")),
+            ("systemd", Some("systemd")),
+            ("systemd:", None),
+            ("tcp:5170-5171", None),
             ("unix:", None),
             ("tcp:", None),
             ("udp:5170", None),
@@ -477,17 +516,43 @@ mod tests {
 
     #[test]
     fn files() {
-        for (text, file, real, prom) in [
-            ("a", true, true, false),
-            ("-", true, false, false),
-            ("", false, false, false),
-            ("dir/h.prom", true, true, true),
-            ("h.prom.tmp", true, true, false),
-            (".prom", true, true, false),
+        for (text, file, real) in [
+            ("a", true, true),
+            ("-", true, false),
+            ("", false, false),
+            ("dir/%p", true, true),
         ] {
             assert_eq!(FILE.read(text).is_ok(), file, "{text}");
             assert_eq!(REAL_FILE.read(text).is_ok(), real, "{text}");
-            assert_eq!(PROM_FILE.read(text).is_ok(), prom, "{text}");
         }
+    }
+
+    #[test]
+    fn metrics_files() {
+        let pid = std::process::id();
+        let [own, all] = [format!("d-{pid}/%{pid}.prom"), format!("{pid}%p.prom")];
+        for (text, path) in [
+            ("dir/h.prom", Some("dir/h.prom")),
+            ("d-%p/%%%p.prom", Some(&*own)),
+            ("%p%%p.prom", Some(&*all)),
+            ("100%%.prom", Some("100%.prom")),
+            ("h.prom.tmp", None),
+            (".prom", None),
+            ("", None),
+            ("h%.prom", None),
+            ("h%d.prom", None),
+            ("h%P.prom", None),
+            ("h.prom%", None),
+        ] {
+            let file = PROM_FILE.read(text).ok();
+            let read = file.as_ref().map(TextFile::path);
+            assert_eq!(read, path.map(Path::new), "{text}");
+        }
+        assert!(
+            PROM_FILE
+                .unaccepted()
+                .to_string()
+                .contains("`%p` is the process id")
+        );
     }
 }

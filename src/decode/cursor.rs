@@ -228,6 +228,14 @@ struct Place<'t> {
     unicode_escapes: bool,
 }
 
+/// Where members were gone over to.
+enum Ahead {
+    /// Before a value that begins with this byte.
+    Value(Option<u8>),
+    /// Behind a value.
+    EndOfValue,
+}
+
 /// Bytes in a block.
 const BLOCK: usize = 64;
 
@@ -269,15 +277,33 @@ impl<'t> Place<'t> {
         Ok(())
     }
 
-    /// Goes over a member's name and its colon. Returns the first byte of its value.
+    /// Goes over a member's name and its colon, and, as long as there are no blanks between, over
+    /// values that are strings and the names behind them: nine members in ten are like that.
     #[inline(always)]
-    fn name(&mut self) -> Result<Option<u8>, Refused> {
+    fn names_and_strings(&mut self) -> Result<Ahead, Refused> {
         if self.peek() != Some(b'"') {
             return Err(Refused);
         }
-        self.string()?;
-        self.colon()?;
-        Ok(self.peek())
+        loop {
+            self.string()?;
+            if !self.stands(*b":\"") {
+                self.colon()?;
+                return Ok(Ahead::Value(self.peek()));
+            }
+            self.at += 1;
+            self.string()?;
+            if !self.stands(*b",\"") {
+                return Ok(Ahead::EndOfValue);
+            }
+            self.at += 1;
+        }
+    }
+
+    /// Whether these are the next bytes.
+    #[inline(always)]
+    fn stands(&self, bytes: [u8; 2]) -> bool {
+        let ahead = self.text.get(self.at..).and_then(|rest| rest.first_chunk());
+        ahead == Some(&bytes)
     }
 
     /// Goes over the string that begins here. Returns whether it holds escapes.
@@ -339,12 +365,13 @@ fn skipped(mut place: Place<'_>, room: usize) -> Result<Place<'_>, Refused> {
             Some(b'{') => {
                 levels.open(true, room)?;
                 place.at += 1;
-                if place.peek() != Some(b'}') {
-                    next = place.name()?;
+                if place.peek() == Some(b'}') {
+                    levels.close();
+                    place.at += 1;
+                } else if let Ahead::Value(first) = place.names_and_strings()? {
+                    next = first;
                     continue;
                 }
-                levels.close();
-                place.at += 1;
             }
             Some(b'[') => {
                 levels.open(false, room)?;
@@ -366,8 +393,10 @@ fn skipped(mut place: Place<'_>, room: usize) -> Result<Place<'_>, Refused> {
             match (place.peek(), levels.in_object()) {
                 (Some(b','), true) => {
                     place.at += 1;
-                    next = place.name()?;
-                    break;
+                    if let Ahead::Value(first) = place.names_and_strings()? {
+                        next = first;
+                        break;
+                    }
                 }
                 (Some(b','), false) => {
                     place.at += 1;

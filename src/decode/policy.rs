@@ -118,8 +118,9 @@ fn one_or_more<'a>(value: &mut Cursor<'a>) -> Result<Vec<&'a str>, Refused> {
 mod tests {
     use proptest::collection::vec;
     use proptest::prelude::*;
+    use serde_json::Value as Tree;
 
-    use super::super::by_path::sorted_principals;
+    use super::super::second;
     use super::super::texts::{Json, blank, json, nested, plain};
     use super::*;
 
@@ -281,6 +282,40 @@ mod tests {
         assert_eq!(read(&json), allows(&vec!["p"; 100_000]));
     }
 
+    /// The principals by rule, from an ordinary tree, sorted: a tree has no order of names.
+    fn sorted_principals(tree: &Tree) -> Option<Vec<String>> {
+        let statements = match tree.get("Statement")? {
+            Tree::Array(statements) => statements.clone(),
+            statement @ Tree::Object(_) => vec![statement.clone()],
+            _ => return None,
+        };
+        let mut found: Vec<String> = Vec::new();
+        for statement in statements.iter().filter(|one| one["Effect"] == "Allow") {
+            let principal = &statement["Principal"];
+            let mut texts: Vec<_> = vec![principal];
+            for one in principal
+                .as_object()
+                .into_iter()
+                .flat_map(|kinds| kinds.values())
+            {
+                texts.push(one);
+                texts.extend(one.as_array().into_iter().flatten());
+            }
+            found.extend(
+                texts
+                    .iter()
+                    .filter_map(|text| text.as_str())
+                    .map(str::to_owned),
+            );
+            if !statement["NotPrincipal"].is_null() {
+                found.push(ANYONE.to_owned());
+            }
+        }
+        found.retain(|text| !text.is_empty());
+        found.sort();
+        Some(found)
+    }
+
     fn named(name: &'static str) -> impl Strategy<Value = Json> + Clone {
         Just(Json::Text(plain(name)))
     }
@@ -323,14 +358,17 @@ mod tests {
     proptest! {
         #[test]
         fn a_policy_is_what_the_rules_say(document in document(), blank in blank()) {
-            let found = match read(&document.print(blank)) {
+            let text = document.print(blank);
+            let found = match read(&text) {
                 Policy::Unreadable => None,
-                Policy::Allows(mut principals) => {
-                    principals.sort();
-                    Some(principals)
-                }
+                Policy::Allows(principals) => Some(principals),
             };
-            prop_assert_eq!(found, sorted_principals(&document.value()));
+            prop_assert_eq!(&found, &second::policy(&text));
+            let sorted = found.map(|mut principals| {
+                principals.sort();
+                principals
+            });
+            prop_assert_eq!(sorted, sorted_principals(&document.value()));
         }
     }
 }

@@ -66,11 +66,13 @@ pub enum Detail {
     HoldsTooMuch,
     /// What a record holds cannot be unpacked.
     BadPayload,
+    /// Two decoders read it differently.
+    DecodersDisagree,
 }
 
 impl Detail {
     /// Every detail, in order of its number.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::TooLong,
         Self::NotUtf8,
         Self::Utf16,
@@ -86,6 +88,7 @@ impl Detail {
         Self::EndsInArray,
         Self::HoldsTooMuch,
         Self::BadPayload,
+        Self::DecodersDisagree,
     ];
 
     /// The sentence in the reject line.
@@ -108,6 +111,9 @@ impl Detail {
                 "the record holds more than 16 times --max-record-bytes, or a record for 32 bytes of it"
             }
             Self::BadPayload => "the base64 or gzip data in the record is damaged",
+            Self::DecodersDisagree => {
+                "the second decoder of --paranoid reads the record differently"
+            }
         }
     }
 }

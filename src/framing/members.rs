@@ -175,20 +175,14 @@ impl Members {
                     self.state = State::Between;
                     Step::Again
                 }
-                State::InBare { escaped } => match byte {
-                    b'"' | b'\\' if *escaped => {
-                        *escaped = false;
-                        Step::Next
-                    }
-                    b',' | b'}' | b']' | b'{' | b'[' | b'"' | b' ' | b'\t' | b'\n' | b'\r' => {
+                State::InBare { escaped } => {
+                    if ends_bare(byte, escaped) {
                         self.state = State::Between;
                         Step::Again
-                    }
-                    _ => {
-                        *escaped = byte == b'\\';
+                    } else {
                         Step::Next
                     }
-                },
+                }
                 State::BetweenElements => self.between_elements(byte),
                 State::InElement(scanner) => {
                     let (n, stop) = scanner.advance(bytes.get(at..).unwrap_or_default());
@@ -347,6 +341,17 @@ const fn of_stop(stop: Stop) -> Found {
         Stop::LineBreak => Found::LineBreak,
         Stop::LineBreakInString => Found::LineBreakInString,
         Stop::Closed => Found::ElementCloses,
+    }
+}
+
+/// Whether a value that is neither string nor bracket ends before this byte; a quote behind a
+/// backslash does not end it, as in every other object.
+fn ends_bare(byte: u8, escaped: &mut bool) -> bool {
+    let was_escaped = std::mem::replace(escaped, byte == b'\\' && !*escaped);
+    match byte {
+        b'"' => !was_escaped,
+        b',' | b'}' | b']' | b'{' | b'[' | b' ' | b'\t' | b'\n' | b'\r' => true,
+        _ => false,
     }
 }
 

@@ -69,6 +69,23 @@ pub(super) fn sorted(text: &str) -> String {
     sorted
 }
 
+/// Gives every series one more label, in front.
+pub(super) fn labelled(text: &str, name: &str, value: &str) -> String {
+    let mut labelled = String::with_capacity(text.len() * 2);
+    for line in text.lines() {
+        match line.split_once(['{', ' ']) {
+            Some((series, rest)) if !series.starts_with('#') => {
+                labelled.extend([series, "{", name, "=\"", value, "\""]);
+                let has_labels = line.as_bytes().get(series.len()) == Some(&b'{');
+                labelled.extend([if has_labels { "," } else { "} " }, rest]);
+            }
+            _ => labelled.push_str(line),
+        }
+        labelled.push('\n');
+    }
+    labelled
+}
+
 fn is_histogram(family: &[&str]) -> bool {
     family
         .get(1)
@@ -99,5 +116,15 @@ mod tests {
         for (text, expected) in cases {
             assert_eq!(sorted(text), expected);
         }
+    }
+
+    #[test]
+    fn a_label_is_added_to_every_series() {
+        let text = "# HELP a A {b} c\n# TYPE a counter\na 0\nb_bucket{le=\"1\"} 2\nc{x=\"1\",y=\"2\"} 3.5\n";
+        assert_eq!(
+            labelled(text, "pid", "7"),
+            "# HELP a A {b} c\n# TYPE a counter\na{pid=\"7\"} 0\nb_bucket{pid=\"7\",le=\"1\"} 2\n\
+             c{pid=\"7\",x=\"1\",y=\"2\"} 3.5\n"
+        );
     }
 }

@@ -8,7 +8,8 @@
 //!
 //! Not here: sockets (`source::Listener`), reading one source (`reader`).
 //!
-//! Failure: a connection that fails is a source that fails. One that sends nothing for the idle
+//! Failure: a connection that fails is a source that fails, and so is one that there is no thread
+//! for. One that sends nothing for the idle
 //! timeout is ended; what it had not finished is a truncated record.
 
 use std::os::fd::OwnedFd;
@@ -18,7 +19,7 @@ use std::thread::{Builder, Scope, ScopedJoinHandle};
 use std::time::Duration;
 
 use super::reader::{Dealer, ReadTotals, Reader, Reading, Start, Target, Turn};
-use crate::source::{Listener, Source};
+use crate::source::{Listener, Source, SourceError};
 
 /// What keeps the connections of one listener within bounds.
 #[derive(Debug, Clone, Copy)]
@@ -55,26 +56,28 @@ impl Reading<'_> {
         {
             number += 1;
             let name = format!("{}#{number}", listener.address());
-            let (dealer, after) = (Arc::clone(dealer), ended.clone());
-            let thread =
-                Builder::new()
-                    .name("connection".to_owned())
-                    .spawn_scoped(scope, move || {
-                        self.read_connection(
-                            (lane, &name),
-                            connection,
-                            bounds.idle,
-                            (dealer, after),
-                        )
-                    });
-            match (thread, running.get_mut(lane)) {
-                (Ok(thread), Some(place)) => {
-                    if let Some(Ok(read)) = place.replace(thread).map(ScopedJoinHandle::join) {
+            let after = (Arc::clone(dealer), ended.clone());
+            let source = name.clone();
+            let thread = Builder::new()
+                .name("connection".to_owned())
+                .spawn_scoped(scope, move || {
+                    self.read_connection((lane, &source), connection, bounds.idle, after)
+                });
+            match thread {
+                Ok(thread) => {
+                    let before = running
+                        .get_mut(lane)
+                        .and_then(|place| place.replace(thread));
+                    if let Some(Ok(read)) = before.map(ScopedJoinHandle::join) {
                         totals.add(&read);
                     }
                 }
                 // The client is sent away, as there are no more threads.
-                _ => {
+                Err(error) => {
+                    let turn = Turn::Any(Arc::clone(dealer));
+                    let mut target = Target::new(turn, self.metrics).in_lane(lane);
+                    target.push(Err(SourceError::Open { name, error }));
+                    target.send();
                     let (Ok(()) | Err(_)) = ended.send(lane);
                 }
             }

@@ -20,7 +20,7 @@ use super::arranger::{Arrival, Fate, Place};
 use crate::config::Select;
 use crate::decode::key::KeyReader;
 use crate::encode::reject::Detail;
-use crate::encode::{copy, splice, splice_objects};
+use crate::encode::{MEMBER, copy, splice, splice_objects};
 use crate::enrich::Enrichment;
 use crate::framing::{OversizePart, RejectReason};
 use crate::metrics::{Counts, Enriched};
@@ -30,6 +30,8 @@ use crate::metrics::{Counts, Enriched};
 pub struct Output {
     /// The records to write, a line each.
     pub lines: Vec<u8>,
+    /// Where in the lines the `cloudhsm` objects are that were put there.
+    pub objects: Vec<Range<usize>>,
     /// The rejects, in order.
     pub rejects: Vec<PendingReject>,
     /// The bytes of all rejects, one after the other: an allocation for each would take many times
@@ -80,6 +82,7 @@ impl Output {
 
     pub(super) fn clear(&mut self) {
         self.lines.clear();
+        self.objects.clear();
         self.rejects.clear();
         self.raw.clear();
         self.places.clear();
@@ -91,7 +94,8 @@ impl Output {
     pub(super) fn held_bytes(&self) -> usize {
         let rejects = self.rejects.len() * size_of::<PendingReject>();
         let places = self.places.len() * size_of::<Place>();
-        self.lines.len() + self.raw.len() + rejects + places
+        let objects = self.objects.len() * size_of::<Range<usize>>();
+        self.lines.len() + self.raw.len() + rejects + places + objects
     }
 }
 
@@ -177,7 +181,9 @@ impl<'a> Lines<'a> {
     ) {
         let arrival = self.arrival(&record);
         let start = self.line(record, spans_lines);
+        let record_end = self.output.lines.len();
         splice(enrichment, &mut self.output.lines);
+        self.note_object(record_end);
         self.output.lines.push(b'\n');
         let fate = Fate::Enriched(facts(enrichment), now_ms);
         match arrival {
@@ -199,7 +205,9 @@ impl<'a> Lines<'a> {
         let arrival = arrival.and_then(|(event, keys)| Arrival::of(event, keys));
         let start = self.line(record, spans_lines);
         if !held.facts.is_empty() {
+            let record_end = self.output.lines.len();
             splice_objects(&held.objects, held.facts.len() > 1, &mut self.output.lines);
+            self.note_object(record_end);
         }
         self.output.lines.push(b'\n');
         let (fate, others) = match held.facts.split_first() {
@@ -272,6 +280,14 @@ impl<'a> Lines<'a> {
     /// Has everything that was put in the output.
     pub(super) fn finish(mut self) {
         self.copy_untouched();
+    }
+
+    /// Notes the object that was put into the record at the end of the lines, which ended here.
+    fn note_object(&mut self, record_end: usize) {
+        let brace = 1;
+        let start = record_end - brace + MEMBER.len();
+        let end = self.output.lines.len() - brace;
+        self.output.objects.push(start..end);
     }
 
     fn arrival(&mut self, record: &Range<usize>) -> Option<Arrival> {

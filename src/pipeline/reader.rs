@@ -18,6 +18,8 @@
 //! among the batches, and the next source goes on. On a stop the unfinished record is left behind,
 //! its bytes are counted, and what later files gave is dropped: the output is a prefix.
 
+mod exchange;
+
 use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -27,20 +29,24 @@ use std::{iter, vec};
 use bytes::BytesMut;
 use tokio_util::codec::Decoder;
 
+use super::buffers::Buffers;
 use super::{Bundle, Job, Mark};
+use crate::ack::Promise;
 use crate::config::{self, Config, Input};
 use crate::framing::{
     Batch, BatchContent, Frame, InputForm, OversizePart, RecordDecoder, frame_lines,
 };
 use crate::metrics::Metrics;
-use crate::source::{FileId, Found, Paths, Place, Read, Source, SourceError, Spare, StopSignal};
+use crate::source::{
+    FileId, Found, Paths, Place, Read, Source, SourceError, Spare, StopSignal, StopTrigger,
+};
 
 /// A buffer with so many unsent bytes is worth a bundle: a worker needs some 100 µs for it, a
 /// channel's cost is then nothing, and it stays in the second-level cache.
 const BATCH_BYTES: usize = 256 * 1024;
 
-/// Room for a bundle, the read that makes it large enough, and the begun record before it.
-const BUFFER_BYTES: usize = BATCH_BYTES + (128 + 16) * 1024;
+/// Room for a bundle, and the read that makes it large enough.
+const BUFFER_BYTES: usize = BATCH_BYTES + 128 * 1024;
 
 /// A source begins in the buffer of the one before when there is so much room.
 const LEAST_ROOM: usize = 64 * 1024;
@@ -81,6 +87,7 @@ pub(super) struct Reading<'a> {
     pub(super) stop: StopSignal,
     pub(super) metrics: &'a Metrics,
     progress: &'a (dyn Fn(u64) + Sync),
+    buffers: Buffers,
     queue: Mutex<Queue>,
 }
 
@@ -112,8 +119,14 @@ impl<'a> Reading<'a> {
             stop,
             metrics,
             progress,
+            buffers: Buffers::new(BUFFER_BYTES),
             queue: Mutex::new(Queue::new(config.inputs.clone(), outputs)),
         }
+    }
+
+    /// What workers give back and readers fill again.
+    pub(super) fn buffers(&self) -> &Buffers {
+        &self.buffers
     }
 
     /// Gives the first reader its turn: from now on batches go to these workers.
@@ -122,6 +135,12 @@ impl<'a> Reading<'a> {
         self.queue().turn = first;
         // The receiver is still there.
         let (Ok(()) | Err(_)) = turn.send(Dealer::new(workers));
+    }
+
+    /// Ends the readers, and the workers that wait for them, when no more readers can be started.
+    pub(super) fn give_up(&self, trigger: &StopTrigger) {
+        trigger.stop();
+        self.queue().turn = channel().1;
     }
 
     /// Reads lot after lot, until there is none, the stop signal comes, or nobody takes batches.
@@ -440,17 +459,9 @@ impl<'a> Reader<'a> {
     /// Gives what comes a buffer of its own, unless there is room for so much behind the last bytes.
     fn make_room(&mut self, bytes: usize) {
         if self.buffer.capacity() - self.buffer.len() < bytes {
-            self.buffer = buffer_for(&self.buffer);
+            self.buffer = self.common.buffers.filled_with(&self.buffer);
         }
     }
-}
-
-/// A buffer for the next bundle, which begins with what was left over. Its room grows with that, so
-/// that a record which fills buffer after buffer is not copied too often.
-fn buffer_for(left_over: &[u8]) -> BytesMut {
-    let mut buffer = BytesMut::with_capacity(BUFFER_BYTES + 2 * left_over.len());
-    buffer.extend_from_slice(left_over);
-    buffer
 }
 
 /// What was told of a source so far.
@@ -698,8 +709,16 @@ impl<'a> Target<'a> {
             lane: self.lane,
             first,
             mark: self.mark,
+            promise: None,
             work,
         });
+    }
+
+    /// The host gets an answer to what was pushed last, once this holds.
+    fn promise(&mut self, promise: Promise) {
+        if let Some(job) = self.bundle.last_mut() {
+            job.promise = Some(promise);
+        }
     }
 
     /// Sends the bundle if it is large enough, or the first of it has waited long enough.

@@ -119,7 +119,7 @@ mod tests {
             summary.to_string(),
             "3 records read: 0 enriched, 1 passed, 0 filtered, 1 rejected, 1 duplicate; 100 bytes \
              in, 90 bytes out. Rejects by reason: 0 oversize, 0 not_utf8, 0 too_deep, 1 malformed, \
-             0 not_an_object, 0 truncated. Too late to be put in order: 1. Inputs that failed: 2. \
+             0 not_an_object, 0 truncated, 0 decoder_disagreement. Too late to be put in order: 1. Inputs that failed: 2. \
              Stopped inside a record, of which 7 bytes had come; they were not written."
         );
     }

@@ -29,6 +29,7 @@ use crate::decode::EventDecoder;
 use crate::decode::grammar::{self, Defect, LineBreaks};
 use crate::decode::key::KeyReader;
 use crate::decode::prefilter::Prefilter;
+use crate::decode::second::{self, Reading};
 use crate::encode::reject::Detail;
 use crate::enrich::enrich;
 use crate::envelope;
@@ -42,6 +43,7 @@ use crate::framing::{
 pub struct Worker {
     limits: Limits,
     decoder: EventDecoder,
+    second: Option<SecondDecoder>,
     /// Only with [`Limits::keys`].
     keys: Option<KeyReader>,
     frames: Vec<Frame>,
@@ -53,6 +55,7 @@ impl Worker {
         Self {
             limits,
             decoder: EventDecoder::new(),
+            second: limits.paranoid.then_some(second::read),
             keys: limits.keys.then(KeyReader::default),
             frames: Vec::new(),
         }
@@ -79,6 +82,7 @@ impl Worker {
         let mut run = Run {
             limits: self.limits,
             decoder: &mut self.decoder,
+            second: self.second,
             bytes,
             text: grammar::utf8(bytes),
             offset: batch.offset,
@@ -121,10 +125,15 @@ enum Flow {
 /// Why a record is rejected.
 type Rejected = (RejectReason, Detail);
 
+/// Reads a record in another way than [`EventDecoder`]; `None` when it takes it for no JSON.
+type SecondDecoder = fn(&str) -> Option<Reading<'_>>;
+
 /// One batch, or a text in one of its records, under way.
 struct Run<'a> {
     limits: Limits,
     decoder: &'a mut EventDecoder,
+    /// Has to read every record that is decoded as the decoder does.
+    second: Option<SecondDecoder>,
     bytes: &'a [u8],
     /// `bytes`, when they are all UTF-8.
     text: Option<&'a str>,
@@ -252,8 +261,8 @@ impl<'a> Run<'a> {
         let is_frame = |len| len == frame.len();
         let defect = |frame| match grammar::check(frame) {
             Err(defect) => of_defect(defect, frame),
-            // Cannot be: what is no record has a defect.
-            Ok(()) => of_defect(Defect::Malformed, frame),
+            // What is a record is not refused by the one decoder.
+            Ok(()) => DISAGREEMENT,
         };
         if self.prefilter.may_match(range.clone()) {
             let text = self.text_at(range.start, frame);
@@ -275,7 +284,7 @@ impl<'a> Run<'a> {
     }
 
     /// Decodes the record at `start`, which `text` begins with, and takes it, if its length is as
-    /// it should be. Returns where it ends.
+    /// it should be, and a second decoder reads the same. Returns where it ends.
     fn take_decoded(
         &mut self,
         start: usize,
@@ -283,6 +292,8 @@ impl<'a> Run<'a> {
         spans_lines: bool,
         is_whole: impl Fn(usize) -> bool,
     ) -> Option<usize> {
+        // It lends the second event its texts, so it has to be there for as long as the first.
+        let reading;
         let mut event = Event::default();
         let line_breaks = line_breaks(spans_lines);
         let len = self
@@ -291,6 +302,12 @@ impl<'a> Run<'a> {
             .ok()?;
         if !is_whole(len) {
             return None;
+        }
+        if let Some(read) = self.second {
+            reading = read(text.get(..len)?)?;
+            if event != reading.event() {
+                return None;
+            }
         }
         let record = start..start + len;
         if let Some(enrichment) = enrich(&event) {
@@ -335,6 +352,8 @@ impl<'a> Run<'a> {
         }
     }
 }
+
+const DISAGREEMENT: Rejected = (RejectReason::DecoderDisagreement, Detail::DecodersDisagree);
 
 /// What a line break may be in a record that spans lines, or does not.
 const fn line_breaks(spans_lines: bool) -> LineBreaks {
@@ -384,4 +403,86 @@ fn looks_like_utf16(raw: &[u8]) -> bool {
     raw.starts_with(b"\xFF\xFE")
         || raw.starts_with(b"\xFE\xFF")
         || (raw.len() >= 4 && zeros(0).count() + zeros(1).count() == 2 && zeros(0).count() != 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::BytesMut;
+
+    use super::*;
+    use crate::config::Select;
+    use crate::framing::frame_text;
+    use crate::metrics::RecordOutcome;
+
+    const EVENT: &str = r#"{"eventVersion":"1.08","eventSource":"cloudhsm.amazonaws.com"}"#;
+    const OTHER: &str = r#"{"eventVersion":"1.08","eventSource":"s3.amazonaws.com"}"#;
+
+    fn process(second: SecondDecoder, envelope: Envelope, text: &str) -> Output {
+        let mut worker = Worker::new(Limits {
+            select: Select::All,
+            validate: Validate::All,
+            envelope,
+            max_record_bytes: 1 << 20,
+            paranoid: true,
+            stop_at_reject: false,
+            keys: false,
+        });
+        worker.second = Some(second);
+        let mut frames = Vec::new();
+        assert!(frame_text(
+            text.as_bytes(),
+            1 << 20,
+            usize::MAX,
+            &mut frames
+        ));
+        let mut outputs = [
+            (Validate::All, BatchContent::Lines),
+            (Validate::Matching, BatchContent::Frames(frames)),
+        ]
+        .map(|(validate, content)| {
+            let mut output = Output::default();
+            worker.limits.validate = validate;
+            let bytes = BytesMut::from(text);
+            let batch = Batch {
+                bytes,
+                offset: 0,
+                content,
+            };
+            worker.process(&batch, 0, &mut output);
+            output
+        });
+        let [lines, frames] = &mut outputs;
+        assert_eq!(
+            (&lines.lines, &lines.rejects),
+            (&frames.lines, &frames.rejects)
+        );
+        std::mem::take(frames)
+    }
+
+    /// The ways of an event through the worker, each with another record before it.
+    #[test]
+    fn what_two_decoders_read_differently_is_a_reject() {
+        let escaped = EVENT.replace('c', "\\u0063");
+        let bridge = format!(r#"{{"detail":{EVENT}}}"#);
+        for (envelope, record, rejected) in [
+            (Envelope::Unwrap, EVENT, EVENT),
+            (Envelope::Unwrap, &escaped, &escaped),
+            (Envelope::Unwrap, &bridge, EVENT),
+            (Envelope::Keep, &bridge, &bridge),
+        ] {
+            let text = format!("{OTHER}\n{record}\n");
+            let well = process(second::read, envelope, &text);
+            assert_eq!(well.counts.records(RecordOutcome::Enriched), 1, "{record}");
+            assert_eq!(well.rejects, [], "{record}");
+            for second in [(|_| None) as SecondDecoder, |_| second::read("{}")] {
+                let output = process(second, envelope, &text);
+                assert_eq!(output.lines, format!("{OTHER}\n").as_bytes(), "{record}");
+                assert_eq!(output.counts.rejects(RejectReason::DecoderDisagreement), 1);
+                assert_eq!(output.counts.read(), 2);
+                assert_eq!(output.rejects.len(), 1);
+                assert_eq!(output.rejects[0].detail, Detail::DecodersDisagree);
+                assert_eq!(output.raw, rejected.as_bytes());
+            }
+        }
+    }
 }

@@ -7,21 +7,25 @@
 //! their time. **A record is counted when it was written.** A reject gets its number here, where
 //! the order is known, and is written where it stands, as is a record without a time.
 //!
+//! **A host is told that its records are kept when they are on disk.**
+//!
 //! Not here: the form of a reject line (`encode::reject`), write(2) (`sink`), repeats and order of
-//! time (`arranger`).
+//! time (`arranger`), what makes an answer (`answers`).
 //!
 //! Failure: a [`SinkError`] ends the run. A source's failure is logged and counted where it stands
 //! among the batches, so that the exit status is the same in every run.
 
 use std::collections::{HashMap, VecDeque};
-use std::ops::Range;
+use std::ops::{ControlFlow, Range};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::SendError;
+use std::sync::mpsc::{SendError, Sender};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use super::answers::Answers;
 use super::arranger::{Arranger, Place};
 use super::output::{Output, Oversize, PendingReject};
-use super::{Error, FromWorker, Mark};
+use super::{Done, Error, FromWorker, Mark};
+use crate::ack::{OK, Promise};
 use crate::config::{Config, Input, OnReject};
 use crate::encode::reject::{self, Detail, Reject, Streamed};
 use crate::framing::{OversizePart, RejectReason};
@@ -44,6 +48,8 @@ pub struct Outputs {
     pub rejects: Option<Sink>,
     /// Where it is kept how far the input is done with.
     pub kept: Option<Kept>,
+    /// Where a host is told that records are kept.
+    pub replies: Option<Sink>,
 }
 
 /// How far followed inputs are done with, and the file that says so.
@@ -121,6 +127,18 @@ impl Outputs {
         records.and(rejects)
     }
 
+    /// Waits until what was written to files that are kept is on disk.
+    fn sync(&mut self) -> Result<(), SinkError> {
+        self.records.sync()?;
+        self.rejects.as_mut().map_or(Ok(()), Sink::sync)
+    }
+
+    /// Says something to the host that waits for it, if there is one.
+    fn reply(&mut self, words: &[u8]) -> Result<(), SinkError> {
+        let replies = self.replies.as_mut();
+        replies.map_or(Ok(()), |replies| replies.write(words))
+    }
+
     /// Ends both: a last line that is torn is cut off.
     ///
     /// # Errors
@@ -159,8 +177,16 @@ pub(super) struct Writer<'a> {
     /// Those of the lanes that are not the current one.
     others: HashMap<usize, (u64, Option<OpenOversize>)>,
     arranger: Option<Arranger>,
-    /// The arranger's records that left and are not yet in `written`.
+    /// Takes what would be written, for a host that gets a line for each of its lines.
+    answers: Option<Answers>,
+    /// So many lines of a host wait for the word that they are kept.
+    owed: usize,
+    /// It is promised that they are on disk then.
+    owes_disk: bool,
+    /// What the arranger has let go, or an answer holds, and is not yet in `written`.
     left: Counts,
+    /// A position was set that is not kept yet.
+    is_marked: bool,
     /// Lines with rejects between them, of rejects alone, or of arranged records, that are not
     /// written yet.
     merged: Vec<u8>,
@@ -197,7 +223,11 @@ impl<'a> Writer<'a> {
             oversize: None,
             others: HashMap::new(),
             arranger: Arranger::new(config),
+            answers: Answers::new(config),
+            owed: 0,
+            owes_disk: false,
             left: Counts::new(),
+            is_marked: false,
             merged: Vec::new(),
             written: Written {
                 counts: Counts::new(),
@@ -215,7 +245,7 @@ impl<'a> Writer<'a> {
     pub(super) fn write_all(mut self, workers: Vec<FromWorker>) -> Result<Written, Error> {
         let mut in_turn = workers.iter().cycle();
         let mut worker = in_turn.next();
-        let mut is_marked = false;
+        lock(self.outputs).reply(OK)?;
         'input: while let Some((outputs, used)) = worker {
             // Bundles are dealt out in turn, so when this worker has no more, no worker has.
             let Ok(finished) = outputs.recv() else { break };
@@ -224,43 +254,79 @@ impl<'a> Writer<'a> {
             }
             lock(self.outputs).keep_names()?;
             for done in finished.done {
-                self.enter(done.lane);
-                if done.first {
-                    self.records = done.mark.map_or(0, |mark| mark.records);
-                }
-                let mut output = match done.result {
-                    Ok(output) => output,
-                    Err(error) => {
-                        tracing::error!("{error}");
-                        self.written.failed_sources += 1;
-                        continue;
-                    }
-                };
-                let read = output.read();
-                self.write(&mut output, &done.source)?;
-                self.records += read;
-                self.count(&output.counts);
-                self.count_left();
-                if self.on_reject == OnReject::Stop
-                    && output.counts.records(RecordOutcome::Rejected) > 0
-                {
+                if self.take(done, used)?.is_break() {
                     break 'input;
                 }
-                if let Some(mark) = done.mark.filter(|_| done.last) {
-                    self.mark(mark);
-                    is_marked = true;
-                }
-                // A worker that has ended needs no buffers.
-                let (Ok(()) | Err(SendError(_))) = used.send(output);
             }
+            self.answer()?;
             // Not after a part: what follows it belongs to the same position.
-            if finished.last && is_marked && self.is_at_line_end() {
+            if finished.last && self.is_marked && self.is_at_line_end() {
                 lock(self.outputs).keep()?;
-                is_marked = false;
+                self.is_marked = false;
             }
         }
+        self.answer()?;
         self.write_held()?;
         Ok(self.written)
+    }
+
+    /// Writes what became of a job. Breaks at the reject that ends the run.
+    fn take(&mut self, done: Done, used: &Sender<Output>) -> Result<ControlFlow<()>, Error> {
+        self.enter(done.lane);
+        if done.first {
+            self.records = done.mark.map_or(0, |mark| mark.records);
+        }
+        let mut output = match done.result {
+            Ok(output) => output,
+            Err(error) => {
+                tracing::error!("{error}");
+                self.written.failed_sources += 1;
+                return Ok(ControlFlow::Continue(()));
+            }
+        };
+        let read = output.read();
+        self.write(&mut output, &done.source)?;
+        self.records += read;
+        if let Some(promise) = done.promise.filter(|_| done.last) {
+            self.owed += 1;
+            self.owes_disk |= promise == Promise::OnDisk;
+        }
+        if let Some(answers) = &mut self.answers {
+            answers.end(&output, done.last);
+            self.left.merge(&output.counts);
+        } else {
+            self.count(&output.counts);
+            self.count_left();
+        }
+        if self.on_reject == OnReject::Stop && output.counts.records(RecordOutcome::Rejected) > 0 {
+            return Ok(ControlFlow::Break(()));
+        }
+        if let Some(mark) = done.mark.filter(|_| done.last) {
+            self.mark(mark);
+            self.is_marked = true;
+        }
+        // A worker that has ended needs no buffers.
+        let (Ok(()) | Err(SendError(_))) = used.send(output);
+        Ok(ControlFlow::Continue(()))
+    }
+
+    /// Sends the answers that are whole, and gives the word for what is kept.
+    fn answer(&mut self) -> Result<(), SinkError> {
+        if self.owed > 0 {
+            let mut outputs = lock(self.outputs);
+            if self.owes_disk {
+                outputs.sync()?;
+            }
+            outputs.reply(&OK.repeat(self.owed))?;
+            self.owed = 0;
+            self.owes_disk = false;
+        }
+        if let Some(ready) = self.answers.as_mut().map(Answers::ready) {
+            let outputs: &'a Mutex<Outputs> = self.outputs;
+            self.write_out(&ready, &mut lock(outputs))?;
+            self.count_left();
+        }
+        Ok(())
     }
 
     /// Goes on with the numbers of that lane.
@@ -300,7 +366,7 @@ impl<'a> Writer<'a> {
     }
 
     fn count_left(&mut self) {
-        if self.arranger.is_some() {
+        if self.arranger.is_some() || self.answers.is_some() {
             let mut left = std::mem::take(&mut self.left);
             self.count(&left);
             left.clear();
@@ -424,6 +490,18 @@ impl<'a> Writer<'a> {
     }
 
     fn write_records(&mut self, lines: &[u8], outputs: &mut Outputs) -> Result<(), SinkError> {
+        let Some(answers) = &mut self.answers else {
+            return self.write_out(lines, outputs);
+        };
+        answers.take(lines);
+        if answers.ready_bytes() < MERGED_BYTES {
+            return Ok(());
+        }
+        let ready = answers.ready();
+        self.write_out(&ready, outputs)
+    }
+
+    fn write_out(&mut self, lines: &[u8], outputs: &mut Outputs) -> Result<(), SinkError> {
         let blocked = outputs.records.blocked();
         let done = outputs.records.write(lines);
         self.metrics
@@ -444,6 +522,12 @@ impl<'a> Writer<'a> {
             offset: pending.offset,
             length: pending.length as u64,
         };
+        tracing::debug!(
+            "record {} of {source}, at byte {}, is rejected: {}",
+            reject.record,
+            reject.offset,
+            reject.reason.word()
+        );
         let line = &mut self.merged;
         // An oversize one may be short: then it holds too much.
         if pending.reason != RejectReason::Oversize || pending.detail == Detail::HoldsTooMuch {

@@ -22,6 +22,7 @@ use rustix::io::Errno;
 use super::follow::{self, AtEnd, Tail};
 use super::unpack::Packing;
 use super::{Read, StopSignal};
+use crate::pipe;
 
 /// The longest single poll(2): some systems refuse more milliseconds than an `int` holds.
 const LONGEST_POLL: Duration = Duration::from_hours(24);
@@ -43,6 +44,7 @@ pub(super) struct Input {
 
 impl Input {
     pub(super) fn new(file: File, always_ready: bool, stop: StopSignal) -> Self {
+        pipe::widen(&file);
         Self {
             file,
             always_ready,

@@ -2,27 +2,27 @@
 //!
 //! **In → out:** an [`Address`]; out come connections, each to be read as a source of its own.
 //!
-//! **Invariants.** **A Unix socket is open to its owner only from the moment that it has its path.**
-//! **Nothing that is not a socket is ever removed**, nor one that somebody listens on; one that
-//! nobody listens on is replaced. The socket is removed when the listener ends.
+//! **Invariants.** A socket that was passed on is used as it is, and is left to who made it.
 //!
-//! **Not here:** how many connections there may be (pipeline).
+//! **Not here:** how many connections there may be (pipeline); how a Unix socket has and leaves its
+//! path (`socket`).
 //!
 //! **Failure:** [`ListenError`] from binding. A connection that cannot be accepted is asked for again.
 
 use std::fmt;
-use std::fs::{self, Permissions};
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
-use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::{Path, PathBuf};
+use std::os::unix::net::UnixListener;
+use std::path::PathBuf;
 use std::time::Duration;
 
+use listenfd::ListenFd;
 use rustix::event::{PollFd, PollFlags};
+use rustix::net::sockopt::socket_acceptconn;
 
 use super::StopSignal;
+use crate::socket::{SocketError, UnixSocket};
 
 /// How long to wait when the system has nothing left for another connection.
 const BREATH: Duration = Duration::from_millis(100);
@@ -34,32 +34,28 @@ pub enum Address {
     Unix(PathBuf),
     /// An address of this machine.
     Tcp(SocketAddr),
+    /// Where the socket listens that systemd passed on when it started the process.
+    Systemd,
 }
 
 /// Why nobody can be listened to.
 #[derive(Debug, thiserror::Error)]
 pub enum ListenError {
-    /// The system refused it.
+    /// The address is taken or refused.
     #[error("cannot listen on {address}: {error}")]
     Bind {
         /// Where.
         address: Address,
-        /// What the system said.
+        /// What is there, or what the system said.
         #[source]
-        error: io::Error,
+        error: SocketError,
     },
-    /// The path is taken by something else than a socket.
-    #[error("cannot listen on {address}: there is something else, which stays as it is")]
-    NoSocket {
-        /// Where.
-        address: Address,
-    },
-    /// Somebody listens there.
-    #[error("cannot listen on {address}: another process does")]
-    Taken {
-        /// Where.
-        address: Address,
-    },
+    /// systemd passed on no socket, or several.
+    #[error("systemd has to pass on one socket, and it was {0} (LISTEN_FDS)")]
+    Passed(usize),
+    /// It passed on something else.
+    #[error("what systemd passed on is no stream socket that listens; Accept=no is needed")]
+    NotListening,
 }
 
 /// A socket that listens.
@@ -71,9 +67,10 @@ pub struct Listener {
 
 #[derive(Debug)]
 enum Socket {
-    /// With its path and inode, by which it is told from one that took its place.
-    Unix(UnixListener, PathBuf, u64),
+    Unix(UnixSocket),
     Tcp(TcpListener),
+    /// Whose path is systemd's affair.
+    Passed(UnixListener),
 }
 
 impl Listener {
@@ -81,36 +78,40 @@ impl Listener {
     ///
     /// # Errors
     ///
-    /// When the address is taken or refused.
+    /// When the address is taken or refused, or systemd passed on no socket.
     pub fn bind(address: &Address, stop: StopSignal) -> Result<Self, ListenError> {
+        let socket = match address {
+            Address::Tcp(tcp) => bind_tcp(*tcp).map(Socket::Tcp).map_err(SocketError::from),
+            Address::Unix(path) => UnixSocket::bind(path).map(Socket::Unix),
+            Address::Systemd => {
+                return Ok(Self {
+                    socket: passed()?,
+                    stop,
+                });
+            }
+        };
         let failed = |error| ListenError::Bind {
             address: address.clone(),
             error,
         };
-        let socket = match address {
-            Address::Tcp(tcp) => {
-                let listener = TcpListener::bind(tcp).map_err(failed)?;
-                listener.set_nonblocking(true).map_err(failed)?;
-                Socket::Tcp(listener)
-            }
-            Address::Unix(path) => {
-                remove_stale(address, path)?;
-                let listener = bind_unix(path).map_err(failed)?;
-                listener.set_nonblocking(true).map_err(failed)?;
-                let inode = fs::symlink_metadata(path).map_err(failed)?.ino();
-                Socket::Unix(listener, path.clone(), inode)
-            }
-        };
-        Ok(Self { socket, stop })
+        Ok(Self {
+            socket: socket.map_err(failed)?,
+            stop,
+        })
     }
 
-    /// Where it listens: the port, when any was asked for.
+    /// Where it listens: the port, when any was asked for, or what was passed on.
     pub fn address(&self) -> Address {
         match &self.socket {
-            Socket::Unix(_, path, _) => Address::Unix(path.clone()),
+            Socket::Unix(socket) => Address::Unix(socket.path().to_owned()),
             Socket::Tcp(listener) => {
                 let any = SocketAddr::from(([0, 0, 0, 0], 0));
                 Address::Tcp(listener.local_addr().unwrap_or(any))
+            }
+            Socket::Passed(listener) => {
+                let address = listener.local_addr().ok();
+                let path = address.and_then(|address| address.as_pathname().map(PathBuf::from));
+                path.map_or(Address::Systemd, Address::Unix)
             }
         }
     }
@@ -119,7 +120,7 @@ impl Listener {
     pub fn accept(&self) -> Option<OwnedFd> {
         loop {
             let mut fds = [
-                PollFd::from_borrowed_fd(self.fd(), PollFlags::IN),
+                PollFd::from_borrowed_fd(self.socket.fd(), PollFlags::IN),
                 PollFd::from_borrowed_fd(self.stop.hangup(), PollFlags::IN),
             ];
             // An interrupted wait is just a short one.
@@ -128,7 +129,8 @@ impl Listener {
                 return None;
             }
             let accepted = match &self.socket {
-                Socket::Unix(listener, ..) => listener.accept().map(|(stream, _)| stream.into()),
+                Socket::Unix(socket) => socket.listener().accept().map(|(stream, _)| stream.into()),
+                Socket::Passed(listener) => listener.accept().map(|(stream, _)| stream.into()),
                 Socket::Tcp(listener) => listener.accept().map(|(stream, _)| stream.into()),
             };
             match accepted {
@@ -139,22 +141,14 @@ impl Listener {
             }
         }
     }
-
-    fn fd(&self) -> BorrowedFd<'_> {
-        match &self.socket {
-            Socket::Unix(listener, ..) => listener.as_fd(),
-            Socket::Tcp(listener) => listener.as_fd(),
-        }
-    }
 }
 
-impl Drop for Listener {
-    fn drop(&mut self) {
-        if let Socket::Unix(_, path, inode) = &self.socket
-            && fs::symlink_metadata(path).is_ok_and(|there| there.ino() == *inode)
-        {
-            // What cannot be removed is stale for the next run.
-            let (Ok(()) | Err(_)) = fs::remove_file(path);
+impl Socket {
+    fn fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Socket::Unix(socket) => socket.listener().as_fd(),
+            Socket::Passed(listener) => listener.as_fd(),
+            Socket::Tcp(listener) => listener.as_fd(),
         }
     }
 }
@@ -164,46 +158,42 @@ impl fmt::Display for Address {
         match self {
             Self::Unix(path) => write!(f, "unix:{}", path.display()),
             Self::Tcp(address) => write!(f, "tcp:{address}"),
+            Self::Systemd => f.write_str("systemd"),
         }
     }
 }
 
-/// Removes a socket that nobody listens on.
-fn remove_stale(address: &Address, path: &Path) -> Result<(), ListenError> {
-    let Ok(there) = fs::symlink_metadata(path) else {
-        return Ok(());
+fn bind_tcp(address: SocketAddr) -> io::Result<TcpListener> {
+    let listener = TcpListener::bind(address)?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}
+
+/// The one socket that was passed on.
+fn passed() -> Result<Socket, ListenError> {
+    let mut passed = ListenFd::from_env();
+    if passed.len() != 1 {
+        return Err(ListenError::Passed(passed.len()));
+    }
+    let unusable = |_: io::Error| ListenError::NotListening;
+    let socket = match passed.take_unix_listener(0) {
+        Ok(listener) => listener.map(Socket::Passed),
+        // It is then still there.
+        Err(_) => passed
+            .take_tcp_listener(0)
+            .map_err(unusable)?
+            .map(Socket::Tcp),
     };
-    let address = address.clone();
-    if !there.file_type().is_socket() {
-        return Err(ListenError::NoSocket { address });
+    let socket = socket.ok_or(ListenError::NotListening)?;
+    let nonblocking = match &socket {
+        Socket::Passed(listener) => listener.set_nonblocking(true),
+        Socket::Tcp(listener) => listener.set_nonblocking(true),
+        Socket::Unix(_) => Ok(()),
+    };
+    nonblocking.map_err(unusable)?;
+    if socket_acceptconn(socket.fd()).unwrap_or(false) {
+        Ok(socket)
+    } else {
+        Err(ListenError::NotListening)
     }
-    match UnixStream::connect(path) {
-        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-            fs::remove_file(path).map_err(|error| ListenError::Bind { address, error })
-        }
-        Ok(_) => Err(ListenError::Taken { address }),
-        Err(error) => Err(ListenError::Bind { address, error }),
-    }
-}
-
-/// Binds under another name, in a directory that is closed to others, so that the socket never has
-/// its path with the rights that the umask gives. A hard link does not replace what is there.
-fn bind_unix(path: &Path) -> io::Result<UnixListener> {
-    let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
-    let mut private = name.to_owned();
-    private.push(format!(".{}", std::process::id()));
-    let directory = path.with_file_name(private);
-    fs::create_dir(&directory)?;
-    let socket = directory.join("s");
-    let bound = fs::set_permissions(&directory, Permissions::from_mode(0o700))
-        .and_then(|()| UnixListener::bind(&socket))
-        .and_then(|listener| {
-            fs::set_permissions(&socket, Permissions::from_mode(0o600))?;
-            fs::hard_link(&socket, path)?;
-            Ok(listener)
-        });
-    // It is empty, or has the socket that has its path now.
-    let (Ok(()) | Err(_)) = fs::remove_file(&socket);
-    let (Ok(()) | Err(_)) = fs::remove_dir(&directory);
-    bound
 }

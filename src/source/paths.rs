@@ -29,13 +29,11 @@ use std::path::{Path, PathBuf};
 use glob::{MatchOptions, Pattern, PatternError};
 use walkdir::{DirEntry, FilterEntry, WalkDir};
 
+use super::unpack::Packing;
 use super::{FileId, SourceError};
 
 /// What the names of log files end in.
 const ENDINGS: [&str; 3] = ["json", "jsonl", "ndjson"];
-
-/// What may stand behind that.
-const PACKED_ENDINGS: [&str; 3] = ["gz", "zst", "bz2"];
 
 /// A pattern fits names as the shell's does.
 const AS_THE_SHELL: MatchOptions = MatchOptions {
@@ -362,16 +360,12 @@ fn is_of_another_log(directory: &Path) -> bool {
 
 /// Whether a file is called like one of log records.
 fn is_log_name(name: &Path) -> bool {
-    let ends = |name: &Path, endings: [&str; 3]| {
-        name.extension()
-            .is_some_and(|ending| endings.iter().any(|of| ending.eq_ignore_ascii_case(of)))
+    let unpacked = match Packing::of_name(name) {
+        Some(_) => name.file_stem().map(Path::new),
+        None => Some(name),
     };
-    if ends(name, PACKED_ENDINGS) {
-        name.file_stem()
-            .is_some_and(|name| ends(Path::new(name), ENDINGS))
-    } else {
-        ends(name, ENDINGS)
-    }
+    let ending = unpacked.and_then(Path::extension);
+    ending.is_some_and(|ending| ENDINGS.iter().any(|of| ending.eq_ignore_ascii_case(of)))
 }
 
 /// A link that leads round in a circle, to files that are taken anyway; a link to nothing under a

@@ -15,6 +15,7 @@
 //! **Failure:** [`Damage`], after which the decompressor is of no more use.
 
 use std::fmt;
+use std::path::Path;
 
 use super::bzip2::{self, Bunzip2};
 use super::gzip::{self, Gunzip};
@@ -109,6 +110,21 @@ impl Packing {
             Self::Gzip => &gzip::MAGIC,
             Self::Zstd => &zstd::MAGIC,
             Self::Bzip2 => &bzip2::MAGIC,
+        }
+    }
+
+    /// The packing that the ending of a file's name promises.
+    pub(super) fn of_name(name: &Path) -> Option<Self> {
+        let ending = name.extension()?;
+        let is_of = |packing: &Self| ending.eq_ignore_ascii_case(packing.ending());
+        Self::ALL.into_iter().find(is_of)
+    }
+
+    fn ending(self) -> &'static str {
+        match self {
+            Self::Gzip => "gz",
+            Self::Zstd => "zst",
+            Self::Bzip2 => "bz2",
         }
     }
 

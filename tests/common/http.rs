@@ -2,8 +2,10 @@
 
 #![allow(dead_code, reason = "a test uses the part that it needs")]
 
-use std::io::{self, Read as _, Write as _};
+use std::io;
 use std::net::{SocketAddr, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::time::Duration;
 
 /// Long enough for a busy machine, short enough for a test that hangs.
@@ -40,8 +42,20 @@ pub(crate) fn request(address: SocketAddr, method: &str, path: &str) -> io::Resu
 
 /// Sends `bytes` as they are.
 pub(crate) fn exchange(address: SocketAddr, bytes: &[u8]) -> io::Result<Response> {
-    let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
+    let stream = TcpStream::connect_timeout(&address, PATIENCE)?;
     stream.set_read_timeout(Some(PATIENCE))?;
+    exchange_over(stream, bytes)
+}
+
+/// Sends `GET PATH` to a Unix socket.
+pub(crate) fn request_unix(socket: &Path, path: &str) -> io::Result<Response> {
+    let stream = UnixStream::connect(socket)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    let request = format!("GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n");
+    exchange_over(stream, request.as_bytes())
+}
+
+fn exchange_over(mut stream: impl io::Read + io::Write, bytes: &[u8]) -> io::Result<Response> {
     stream.write_all(bytes)?;
     let mut answer = Vec::new();
     match stream.read_to_end(&mut answer) {

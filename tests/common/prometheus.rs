@@ -1,9 +1,12 @@
 //! A real Prometheus server for a test: started on a free loopback port, killed when dropped. And
 //! its tool that checks metrics.
 
+#![allow(dead_code, reason = "a test uses the part that it needs")]
+
 use std::fs::{self, File};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -27,9 +30,14 @@ pub(crate) struct Prometheus {
 impl Prometheus {
     /// Starts a server that scrapes `target` every second; `None` when none is installed.
     pub(crate) fn start(target: SocketAddr) -> Option<Self> {
+        Self::start_with(target, &[])
+    }
+
+    /// As [`Self::start`], with these files of rules evaluated as often.
+    pub(crate) fn start_with(target: SocketAddr, rules: &[PathBuf]) -> Option<Self> {
         // The port is free when it is chosen and may be taken when it is used.
         for _ in 0..3 {
-            match Self::spawn(target) {
+            match Self::spawn(target, rules) {
                 Ok(mut server) => {
                     if server.becomes_ready() {
                         return Some(server);
@@ -92,13 +100,21 @@ impl Prometheus {
         answer["data"]["activeTargets"][0].clone()
     }
 
-    fn spawn(target: SocketAddr) -> io::Result<Self> {
+    /// What the API knows about the rules.
+    pub(crate) fn rules(&self) -> Value {
+        let response = http::request(self.address, "GET", "/api/v1/rules").unwrap();
+        let answer: Value = serde_json::from_str(&response.body).unwrap();
+        answer["data"].clone()
+    }
+
+    fn spawn(target: SocketAddr, rules: &[PathBuf]) -> io::Result<Self> {
         let directory = tempfile::tempdir()?;
         let config = directory.path().join("prometheus.yml");
         fs::write(
             &config,
             format!(
-                "global:\n  scrape_interval: 1s\n  scrape_timeout: 1s\n\
+                "global:\n  scrape_interval: 1s\n  scrape_timeout: 1s\n  evaluation_interval: 1s\n\
+                 rule_files: {rules:?}\n\
                  scrape_configs:\n  - job_name: hsmtrail\n    static_configs:\n\
                  \x20     - targets: ['{target}']\n"
             ),

@@ -44,6 +44,7 @@ const UNWRAP: Limits = Limits {
     validate: Validate::All,
     envelope: Envelope::Unwrap,
     max_record_bytes: 1 << 20,
+    paranoid: false,
     stop_at_reject: false,
     keys: false,
 };

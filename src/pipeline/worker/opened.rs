@@ -13,7 +13,7 @@
 
 use std::ops::Range;
 
-use super::{Flow, Rejected, Run};
+use super::{DISAGREEMENT, Flow, Rejected, Run};
 use crate::config::{Envelope, Select};
 use crate::decode::grammar;
 use crate::decode::prefilter::Prefilter;
@@ -47,7 +47,7 @@ impl Run<'_> {
             Opened::Texts(texts) => Ok(match self.limits.envelope {
                 Envelope::Unwrap => self.unwrap(record.start, &texts),
                 Envelope::Keep => {
-                    self.keep(record, spans_lines, &texts);
+                    self.keep(record, spans_lines, &texts)?;
                     Flow::GoOn
                 }
             }),
@@ -108,6 +108,7 @@ impl Run<'_> {
             let mut inside = Run {
                 limits: self.limits,
                 decoder: self.decoder,
+                second: self.second,
                 bytes: &text.bytes,
                 text: grammar::utf8(&text.bytes),
                 offset,
@@ -156,7 +157,12 @@ impl Run<'_> {
     }
 
     /// Writes a record with what the events in it gain.
-    fn keep(&mut self, record: Range<usize>, spans_lines: bool, texts: &[Text]) {
+    fn keep(
+        &mut self,
+        record: Range<usize>,
+        spans_lines: bool,
+        texts: &[Text],
+    ) -> Result<(), Rejected> {
         // Before the record is counted: counts go with its line.
         self.spill_if_long();
         let mut held = Held {
@@ -165,18 +171,19 @@ impl Run<'_> {
         };
         let mut is_selected = self.limits.select == Select::All;
         for text in texts {
-            is_selected |= self.gain(text, &mut held);
+            is_selected |= self.gain(text, &mut held)?;
         }
         if is_selected {
             self.lines.holding(record, spans_lines, &held, self.now_ms);
         } else {
             self.lines.counts().filtered();
         }
+        Ok(())
     }
 
     /// Adds what the events in a text gain. Returns whether one of them has a `cloudhsm` object
     /// now, or had one before.
-    fn gain(&mut self, text: &Text, held: &mut Held<'_>) -> bool {
+    fn gain(&mut self, text: &Text, held: &mut Held<'_>) -> Result<bool, Rejected> {
         let mut prefilter = Prefilter::new(&text.bytes);
         let mut any = false;
         for part in &text.parts {
@@ -184,7 +191,7 @@ impl Run<'_> {
                 Part::Frame(frame) => frame,
                 Part::Texts(texts) => {
                     for text in texts {
-                        any |= self.gain(text, held);
+                        any |= self.gain(text, held)?;
                     }
                     continue;
                 }
@@ -193,10 +200,17 @@ impl Run<'_> {
             if !prefilter.may_match(frame.range.clone()) {
                 continue;
             }
-            let event = text.bytes.get(frame.range.clone()).unwrap_or_default();
-            let Ok(event) = self.decoder.decode(event) else {
+            let record = text.bytes.get(frame.range.clone()).unwrap_or_default();
+            let reading;
+            let Ok(event) = self.decoder.decode(record) else {
                 continue;
             };
+            if let Some(read) = self.second {
+                reading = grammar::utf8(record).and_then(read).ok_or(DISAGREEMENT)?;
+                if event != reading.event() {
+                    return Err(DISAGREEMENT);
+                }
+            }
             any |= event.already_enriched;
             if let Some(enrichment) = enrich(&event) {
                 any = true;
@@ -204,7 +218,7 @@ impl Run<'_> {
                 append_object(&enrichment, &mut held.objects);
             }
         }
-        any
+        Ok(any)
     }
 }
 

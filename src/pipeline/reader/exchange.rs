@@ -1,0 +1,133 @@
+//! Reads from a host that waits for an answer to each of its lines.
+//!
+//! In → out: stdin; bundles of batches, one for each line, dealt out as they come.
+//!
+//! Invariants: **What has come as whole lines is dealt out before more is waited for.** **To a host
+//! that waits for the word that a record is kept, a line without its end is no message**: it was cut
+//! by the host's end, and has no answer.
+//!
+//! Not here: cutting lines (`framing`), what is promised to whom (`ack`), answering (`writer`).
+//!
+//! Failure: of stdin, as of any source.
+
+use std::sync::{Arc, Mutex};
+
+use bytes::BytesMut;
+
+use super::{BATCH_BYTES, Dealer, Flow, ReadTotals, Reading, Start, Target, Told, Turn};
+use crate::ack::{Omprog, Promise, Request};
+use crate::framing::{Batch, BatchContent, InputForm, LineDecoder, OversizePart};
+use crate::source::{Read, Source};
+
+/// So many lines at most are dealt out together: each has an output of its own, and the counts in it
+/// take more memory than a line.
+const BUNDLE_LINES: usize = 64;
+
+impl Reading<'_> {
+    /// Reads lines until there are no more. `session` says what each is, when they are a conversation
+    /// about what is kept.
+    pub(in crate::pipeline) fn exchange(
+        &self,
+        session: Option<Omprog>,
+        dealer: Dealer,
+    ) -> ReadTotals {
+        let turn = Turn::Any(Arc::new(Mutex::new(dealer)));
+        let target = Target::new(turn, self.metrics);
+        let mut exchange = Exchange { target, session };
+        let left = match Source::stdin(self.stop.clone()) {
+            Ok(source) => exchange.read(source, self),
+            Err(error) => {
+                exchange.target.push(Err(error));
+                exchange.target.send();
+                0
+            }
+        };
+        ReadTotals {
+            bytes: exchange.target.counted,
+            unfinished_bytes: left as u64,
+        }
+    }
+}
+
+/// A host under way.
+struct Exchange<'a> {
+    target: Target<'a>,
+    session: Option<Omprog>,
+}
+
+impl Exchange<'_> {
+    /// Reads to the end. Returns how many bytes of a line came that was not ended.
+    fn read(&mut self, mut source: Source, common: &Reading<'_>) -> usize {
+        let start = Start {
+            form: InputForm::Lines,
+            offset: 0,
+            records: Some(0),
+            done: 0,
+        };
+        self.target.begin(&source, start, common.max_record_bytes);
+        source.limit_growth(common.max_inflate_ratio);
+        let mut lines = LineDecoder::new(common.max_record_bytes);
+        let mut buffer = BytesMut::new();
+        let mut told = Told::default();
+        let mut flow = Flow::GoOn;
+        while flow == Flow::GoOn {
+            if buffer.capacity() - buffer.len() < BATCH_BYTES {
+                buffer = common.buffers.filled_with(&buffer);
+            }
+            let read = source.read(&mut buffer, None);
+            told.tell(&source, common);
+            flow = match read {
+                Ok(Read::Bytes(count)) => {
+                    self.target.came(count);
+                    self.take(|| lines.decode(&mut buffer))
+                }
+                Ok(Read::Idle) => Flow::GoOn,
+                Ok(Read::Stopped) => Flow::Stop,
+                Ok(Read::End) => {
+                    if self.session.is_none() {
+                        self.take(|| lines.decode_eof(&mut buffer));
+                    }
+                    Flow::Stop
+                }
+                Err(error) => {
+                    self.target.push(Err(error));
+                    self.target.send();
+                    Flow::Stop
+                }
+            };
+        }
+        lines.unfinished_bytes(&buffer)
+    }
+
+    /// Takes the lines that are there.
+    fn take(&mut self, mut next: impl FnMut() -> Option<Batch>) -> Flow {
+        while let Some(batch) = next() {
+            self.take_line(batch);
+            if self.target.bundle.len() >= BUNDLE_LINES && self.target.send() == Flow::Stop {
+                return Flow::Stop;
+            }
+        }
+        self.target.send()
+    }
+
+    /// Takes a line, or a part of one, of which the last is answered.
+    fn take_line(&mut self, mut batch: Batch) {
+        let is_end = match batch.content {
+            BatchContent::Oversize(part) => part == OversizePart::Last,
+            BatchContent::Lines | BatchContent::Frames(_) => true,
+        };
+        let Some(omprog) = self.session.as_mut().filter(|_| is_end) else {
+            self.target.push(Ok(batch));
+            return;
+        };
+        let promise: Promise = match omprog.hear(&batch.bytes) {
+            Request::Message(promise) => promise,
+            Request::Mark(promise) => {
+                batch.content = BatchContent::Frames(Vec::new());
+                promise
+            }
+        };
+        self.target.push(Ok(batch));
+        self.target.promise(promise);
+    }
+}

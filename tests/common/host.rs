@@ -1,0 +1,239 @@
+//! Runs a real log host over a recipe of `config`, in a folder of its own, on loopback, without root.
+//!
+//! A host that is not installed skips its tests with a line that says so. Every wait is for a
+//! condition, with a deadline that only a test that hangs meets.
+
+#![allow(dead_code, reason = "a test uses the part that it needs")]
+
+use std::env;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+/// Long enough for a debug build on a busy machine.
+const PATIENCE: Duration = Duration::from_mins(5);
+
+const LOOK: Duration = Duration::from_millis(100);
+
+/// Where the program of that name is: where the variable says, on the PATH, where Debian puts
+/// services, or in a package that is unpacked in `target/hosts`. `None`, and a line about it, when it
+/// is nowhere.
+pub(crate) fn installed(name: &str, variable: &str) -> Option<PathBuf> {
+    let named = env::var_os(variable).map(PathBuf::from);
+    let path = env::var_os("PATH").unwrap_or_default();
+    let mut folders: Vec<PathBuf> = env::split_paths(&path).collect();
+    folders.push("/usr/sbin".into());
+    folders.push(Path::new(env!("CARGO_MANIFEST_DIR")).join("target/hosts/usr/sbin"));
+    let found = named
+        .into_iter()
+        .chain(folders.into_iter().map(|folder| folder.join(name)))
+        .find(|file| file.is_file());
+    if found.is_none() {
+        eprintln!("SKIPPED: {name} is not installed, and {variable} does not name it");
+    }
+    found
+}
+
+/// The recipe `config/{name}` with other paths and ports. Each of them has to be in it.
+pub(crate) fn recipe(name: &str, changes: &[(&str, String)]) -> String {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("config")
+        .join(name);
+    let mut text = fs::read_to_string(file).unwrap();
+    for (from, to) in changes {
+        assert!(text.contains(from), "{name} has no {from}");
+        text = text.replace(from, to);
+    }
+    text
+}
+
+/// A running host; it is killed when its test ends.
+pub(crate) struct Host {
+    child: Child,
+    said: PathBuf,
+}
+
+impl Host {
+    /// Starts it; what it says goes to a file in `folder`.
+    pub(crate) fn start(mut command: Command, folder: &Path) -> Self {
+        let said = folder.join("said");
+        let file = File::options()
+            .append(true)
+            .create(true)
+            .open(&said)
+            .unwrap();
+        command
+            .stdin(Stdio::null())
+            .stdout(file.try_clone().unwrap())
+            .stderr(file);
+        for (name, _) in env::vars_os() {
+            if name.to_string_lossy().starts_with("HSMTRAIL_") {
+                command.env_remove(name);
+            }
+        }
+        let child = command.spawn().unwrap();
+        Self { child, said }
+    }
+
+    /// What it has said.
+    pub(crate) fn said(&self) -> String {
+        fs::read_to_string(&self.said).unwrap_or_default()
+    }
+
+    /// Waits until `is_there` gives something.
+    pub(crate) fn wait_for<T>(&mut self, what: &str, is_there: impl Fn() -> Option<T>) -> T {
+        let begun = Instant::now();
+        loop {
+            if let Some(found) = is_there() {
+                return found;
+            }
+            let ended = self.child.try_wait().unwrap();
+            assert!(
+                ended.is_none() && begun.elapsed() < PATIENCE,
+                "{what} does not come; the host ended: {ended:?}; it said: {}",
+                self.said()
+            );
+            thread::sleep(LOOK);
+        }
+    }
+
+    /// Waits until that file has so many lines, and gives them.
+    pub(crate) fn wait_for_lines(&mut self, file: &Path, count: usize) -> Vec<String> {
+        // A file that still grows is only counted.
+        self.wait_for(&format!("line {count} of {}", file.display()), || {
+            let bytes = fs::read(file).ok()?;
+            let lines = memchr::memchr_iter(b'\n', &bytes).count();
+            (lines >= count && bytes.ends_with(b"\n")).then_some(())
+        });
+        fs::read_to_string(file)
+            .unwrap()
+            .lines()
+            .map(str::to_owned)
+            .collect()
+    }
+
+    /// Ends it as the service manager does, and waits for that.
+    pub(crate) fn stop(mut self) {
+        kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();
+        let begun = Instant::now();
+        while self.child.try_wait().unwrap().is_none() {
+            assert!(
+                begun.elapsed() < PATIENCE,
+                "it does not end: {}",
+                self.said()
+            );
+            thread::sleep(LOOK);
+        }
+    }
+
+    /// Kills the processes that this one started and that run our binary, once there is one. Returns
+    /// how many there were.
+    pub(crate) fn kill_filters(&mut self) -> usize {
+        let host = self.child.id();
+        let found = self.wait_for("hsmtrail", || {
+            Some(filters_of(host)).filter(|found| !found.is_empty())
+        });
+        for pid in &found {
+            // It may just have ended by itself.
+            let (Ok(()) | Err(_)) = kill_process(*pid, Signal::KILL);
+        }
+        found.len()
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+fn filters_of(host: u32) -> Vec<Pid> {
+    let ours = fs::canonicalize(env!("CARGO_BIN_EXE_hsmtrail")).unwrap();
+    let entries = fs::read_dir("/proc").unwrap().flatten();
+    let ids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    let runs_ours =
+        |id: &u32| fs::read_link(format!("/proc/{id}/exe")).is_ok_and(|exe| exe == ours);
+    ids.filter(runs_ours)
+        .filter(|id| descends_from(*id, host))
+        .filter_map(|id| Pid::from_raw(id.try_into().unwrap()))
+        .collect()
+}
+
+fn descends_from(mut id: u32, ancestor: u32) -> bool {
+    while id > 1 {
+        if id == ancestor {
+            return true;
+        }
+        let Ok(stat) = fs::read_to_string(format!("/proc/{id}/stat")) else {
+            return false;
+        };
+        // The name, in brackets, may hold anything.
+        let behind_name = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
+        let parent = behind_name.split_whitespace().nth(1);
+        id = parent.and_then(|parent| parent.parse().ok()).unwrap_or(0);
+    }
+    false
+}
+
+/// So many records: most of some 1 KB, dozens of up to 256 KB, one in twenty of CloudHSM. They are
+/// numbered by their member `n`, and made of bytes that hosts like to change.
+pub(crate) fn traffic(count: usize) -> Vec<String> {
+    (0..count).map(record).collect()
+}
+
+fn record(n: usize) -> String {
+    let (service, call) = match n % 20 {
+        3 => ("cloudhsm", "DeleteHsm"),
+        _ => ("s3", "GetObject"),
+    };
+    // Up to 256 KB with everything around it, and so that the sizes are not all alike.
+    let length = match n % 200 {
+        3 => 261_000,
+        77 => 60_000 + n,
+        150 => 4_000 + n % 4_200,
+        _ => 700 + n % 600,
+    };
+    let text = "a\\\"b\\u00e9\u{e9}\\/ %s {}[] \\n#012 \u{1F511} ".repeat(length / 37);
+    let text = text.trim_end();
+    format!(
+        "{{\"eventVersion\":\"1.08\",\"eventSource\":\"{service}.amazonaws.com\",\"eventName\":\
+         \"{call}\",\t\"eventTime\":\"2026-03-07T23:24:09Z\",\"size\":1.0,\"pad\":\"{text}\",\"n\":{n}}}"
+    )
+}
+
+/// The number of one of [`traffic`], when it is there byte for byte: without its enrichment, which
+/// it has when it is CloudHSM's and only then.
+pub(crate) fn number(line: &str) -> usize {
+    let (text, is_enriched) = super::input::without_enrichment(line);
+    let digits = text
+        .rsplit_once("\"n\":")
+        .and_then(|(_, rest)| rest.strip_suffix('}'));
+    let n = digits.and_then(|digits| digits.parse().ok());
+    let n: usize = n.unwrap_or_else(|| panic!("no record of ours: {}", start_of(line)));
+    assert!(
+        text == record(n),
+        "record {n} was altered: {}",
+        start_of(line)
+    );
+    assert_eq!(is_enriched, n % 20 == 3, "{n}");
+    n
+}
+
+fn start_of(line: &str) -> String {
+    line.chars().take(300).collect()
+}
+
+/// Checks that all records came, each once and in order.
+pub(crate) fn check_all_in_order(lines: &[String], count: usize) {
+    let numbers: Vec<usize> = lines.iter().map(|line| number(line)).collect();
+    let expected: Vec<usize> = (0..count).collect();
+    assert!(
+        numbers == expected,
+        "lost, repeated or out of order: {numbers:?}"
+    );
+}
