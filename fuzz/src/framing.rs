@@ -9,7 +9,7 @@ use crate::input::{Choices, Cuts};
 const FORMS: [InputForm; 3] = [InputForm::Auto, InputForm::Lines, InputForm::Document];
 
 /// Without any of these no array is one of records but at the root.
-const NAMES: [&[u8]; 4] = [b"ecords", b"event", b"cloudhsm", b"\\u"];
+const NAMES: [&[u8]; 4] = [b"ecords", b"vents", b"ResultRows", b"\\u"];
 
 /// Checks the framing of one input.
 pub fn check(data: &[u8]) {
