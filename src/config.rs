@@ -399,6 +399,8 @@ impl Config {
         let mut options = layers::all(args.options, environment, read_file)?;
         options.follow = None;
         options.state = None;
+        // A host's lines may be in a file.
+        (options.ack, options.lockstep) = (None, None);
         options.listen = options.listen.filter(|_| args.files.is_empty());
         let config = Self::with_defaults(args.files, options);
         config.check()?;
@@ -485,7 +487,17 @@ impl Config {
             (
                 self.inputs != [Input::Stdin] || self.follow,
                 "FILEs, --follow and --listen",
-                "the host sends its lines to stdin",
+                "the host sends its lines to stdin (a value of --lockstep stands behind a =)",
+            ),
+            (
+                self.lockstep.is_some() && self.output.is_some(),
+                "--output",
+                "the answers are the output",
+            ),
+            (
+                is_mmexternal && (self.summary || self.stderr_protocol != StderrProtocol::None),
+                "--summary and --stderr-protocol when it is mmexternal",
+                "rsyslog takes stderr for an answer; the metrics say the same",
             ),
             (
                 self.input == InputForm::Document,

@@ -55,6 +55,9 @@ pub fn examine(config: &Config, stdin_is_meant: bool) -> Result<Report, sample::
     let rejects = sample.as_ref().map_or(0, |sample| {
         sample.totals.counts.records(RecordOutcome::Rejected)
     });
+    if sample.as_ref().is_some_and(|sample| !sample.has_lines()) {
+        warnings.push("there is nothing in the sample".to_owned());
+    }
     if rejects > 0 {
         warnings.push(format!(
             "{rejects} of the sample's records are rejects: a run over them ends with status 1"
@@ -73,7 +76,7 @@ impl Report {
     /// The longest lines, or the longest there may be.
     fn longest_lines(&self) -> LongestLines {
         let bytes = |longest: &Option<Longest>| longest.as_ref().map_or(0, |line| line.bytes);
-        match &self.sample {
+        match self.sample.as_ref().filter(|sample| sample.has_lines()) {
             Some(sample) => LongestLines {
                 before: bytes(&sample.before),
                 after: bytes(&sample.after),
@@ -90,11 +93,13 @@ impl Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.sample {
             Some(sample) => write_sample(sample, f)?,
-            None => writeln!(
+            None => writeln!(f, "There is no sample.")?,
+        }
+        if !self.sample.as_ref().is_some_and(Sample::has_lines) {
+            writeln!(
                 f,
-                "There is no sample; the settings are for records of {LONGEST_RECORD} bytes, \
-                 CloudTrail's own limit."
-            )?,
+                "The settings are for records of {LONGEST_RECORD} bytes, CloudTrail's own limit."
+            )?;
         }
         let (mut to_write, mut enough) = (String::new(), String::new());
         for host in HOSTS {

@@ -75,9 +75,17 @@ pub enum SinkError {
         name: String,
     },
     /// Two processes would write into each other's lines.
-    #[error("{name} is written by another process that keeps records; there can be only one")]
+    #[error(
+        "{name} is also written by another run; a file in which records are kept has one writer"
+    )]
     InUse {
         /// Path of the file.
+        name: String,
+    },
+    /// What is confirmed would be gone.
+    #[error("{name} is no regular file, so it keeps nothing; --ack needs one that does")]
+    KeepsNothing {
+        /// Path of what was named.
         name: String,
     },
     /// The reader of a pipe is gone: no fault of ours, to be quiet about.
@@ -143,6 +151,8 @@ pub struct Sink {
     own: Option<Own>,
     /// Takes the place of `file` at the next line boundary.
     next: Option<File>,
+    /// Of a file that is kept.
+    cut_before: u64,
     /// Bytes written since the last `\n`.
     torn: u64,
     /// The first error of a write; nothing is written after it.
@@ -209,6 +219,7 @@ impl Sink {
         let file = append_to(path, access)?;
         let mut sink = Self::new(path.display().to_string(), file, taken)?;
         if sink.id.is_some() {
+            sink.is_not_kept()?;
             if let Err(error) = sink.file.set_len(0) {
                 return Err(SinkError::Open {
                     name: sink.name,
@@ -239,6 +250,7 @@ impl Sink {
         let file = append_to(path, access)?;
         let mut sink = Self::new(path.display().to_string(), file, taken)?;
         if let Some(id) = sink.id {
+            sink.is_not_kept()?;
             let cut = |length| {
                 if sink.file.metadata()?.len() > length {
                     sink.file.set_len(length)?;
@@ -269,15 +281,32 @@ impl Sink {
     pub fn keep(path: &Path, access: Access, taken: &[FileId]) -> Result<Self, SinkError> {
         let file = append_to(path, access)?;
         let mut sink = Self::new(path.display().to_string(), file, taken)?;
-        if sink.id.is_some() {
-            sink.file = keep(path, access)?;
-            sink.own = Some(Own {
-                path: path.to_owned(),
-                access,
-                is_kept: true,
-            });
+        if sink.id.is_none() {
+            return Err(SinkError::KeepsNothing { name: sink.name });
         }
+        (sink.file, sink.cut_before) = keep(path, access)?;
+        sink.own = Some(Own {
+            path: path.to_owned(),
+            access,
+            is_kept: true,
+        });
         Ok(sink)
+    }
+
+    /// How many bytes of a torn last line were cut off the file before anything was written.
+    pub fn cut_before(&self) -> u64 {
+        self.cut_before
+    }
+
+    /// Checks that no run keeps records in this file, and lets none begin to.
+    fn is_not_kept(&self) -> Result<(), SinkError> {
+        match self.file.try_lock_shared() {
+            Err(TryLockError::WouldBlock) => Err(SinkError::InUse {
+                name: self.name.clone(),
+            }),
+            // A file system without locks is taken at its word.
+            Ok(()) | Err(TryLockError::Error(_)) => Ok(()),
+        }
     }
 
     /// Waits until what was written to a file that is kept would outlive the machine. Others have
@@ -317,6 +346,7 @@ impl Sink {
             id,
             own: None,
             next: None,
+            cut_before: 0,
             torn: 0,
             failed: None,
             progress: Arc::default(),
@@ -375,7 +405,7 @@ impl Sink {
             if FileId::of_path(&own.path) == self.id {
                 return Ok(());
             }
-            self.next = Some(keep(&own.path, own.access)?);
+            self.next = Some(keep(&own.path, own.access)?.0);
         } else {
             self.next = Some(append_to(&own.path, own.access)?);
         }
@@ -504,21 +534,23 @@ impl Sink {
 }
 
 /// Opens the regular file `path` to be the only one who writes it, and behind its last whole line.
-fn keep(path: &Path, access: Access) -> Result<File, SinkError> {
+/// The file, and how many bytes of a torn last line were cut off it.
+fn keep(path: &Path, access: Access) -> Result<(File, u64), SinkError> {
     let file = open(path, access, true)?;
     let name = || path.display().to_string();
     if let Err(TryLockError::WouldBlock) = file.try_lock() {
         return Err(SinkError::InUse { name: name() });
     }
-    let opened = cut_torn_line(&file).and_then(|()| {
+    let opened = cut_torn_line(&file).and_then(|cut| {
         // The name of a new file is in its directory.
         let folder = path
             .parent()
             .filter(|folder| !folder.as_os_str().is_empty());
-        File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+        File::open(folder.unwrap_or(Path::new(".")))?.sync_all()?;
+        Ok(cut)
     });
     match opened {
-        Ok(()) => Ok(file),
+        Ok(cut) => Ok((file, cut)),
         Err(error) => Err(SinkError::Open {
             name: name(),
             error,
@@ -526,7 +558,7 @@ fn keep(path: &Path, access: Access) -> Result<File, SinkError> {
     }
 }
 
-fn cut_torn_line(file: &File) -> io::Result<()> {
+fn cut_torn_line(file: &File) -> io::Result<u64> {
     let length = file.metadata()?.len();
     let mut piece = vec![0; CHUNK];
     let mut end = length;
@@ -544,7 +576,7 @@ fn cut_torn_line(file: &File) -> io::Result<()> {
     if whole < length {
         file.set_len(whole)?;
     }
-    Ok(())
+    Ok(length - whole)
 }
 
 /// Opens `path` without touching what is in it.

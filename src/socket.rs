@@ -67,6 +67,10 @@ impl UnixSocket {
     /// When the path is taken.
     pub fn is_free(path: &Path) -> Result<bool, SocketError> {
         let Ok(there) = fs::symlink_metadata(path) else {
+            let folder = path
+                .parent()
+                .filter(|folder| !folder.as_os_str().is_empty());
+            fs::metadata(folder.unwrap_or(Path::new(".")))?;
             return Ok(true);
         };
         if !there.file_type().is_socket() {

@@ -323,6 +323,15 @@ impl Source {
         self.max_inflate_ratio = max_inflate_ratio;
     }
 
+    /// The same source, of which nothing was read yet, taken as it is, whatever it begins with.
+    #[must_use]
+    pub fn plain(self) -> Self {
+        Self {
+            form: Some(Form::Plain),
+            ..self
+        }
+    }
+
     /// The same source, of which nothing was read yet, with buffers of another one.
     #[must_use]
     pub fn with_spare(self, spare: Spare) -> Self {

@@ -209,6 +209,14 @@ fn open_outputs(config: &Config, signal: &StopSignal) -> Result<Outputs, Error> 
         None => None,
     };
     taken.extend(rejects.as_ref().and_then(Sink::id));
+    for sink in [Some(&records), rejects.as_ref()].into_iter().flatten() {
+        if sink.cut_before() > 0 {
+            let (name, bytes) = (sink.name(), sink.cut_before());
+            tracing::warn!(
+                "{name} did not end with a whole line; its last {bytes} bytes were cut off"
+            );
+        }
+    }
     let replies = match config.ack {
         Some(_) => Some(Sink::stdout(&taken)?),
         None => None,

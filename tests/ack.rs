@@ -15,7 +15,7 @@ mod input;
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use binary::{Done, Running, Signal, hsmtrail, wait_until, whole_lines};
 use input::{cloudhsm, lines, log_file, other, without_enrichment};
@@ -40,8 +40,13 @@ impl Host {
             .into_iter()
             .map(Into::into)
             .chain([output.as_os_str().to_owned()]);
+        Self::of(hsmtrail(args.chain(options.iter().map(Into::into))))
+    }
+
+    /// Starts a command, and waits until it may send.
+    fn of(command: Command) -> Self {
         let mut host = Self {
-            running: Running::start(hsmtrail(args.chain(options.iter().map(Into::into)))),
+            running: Running::start(command),
             heard: String::new(),
         };
         host.hear();
@@ -215,18 +220,22 @@ fn what_has_not_ended_is_no_message() {
 #[test]
 fn nothing_is_confirmed_that_cannot_be_written() {
     for said in [&[][..], &[BEGIN]] {
-        let mut host = Host::start(Path::new("/dev/full"), &[]);
+        let (_folder, path) = file();
+        let mut command = Command::new("sh");
+        // No file may hold a byte.
+        command.args(["-c", "ulimit -f 0; exec \"$0\" --ack=omprog -o \"$1\""]);
+        command.args([env!("CARGO_BIN_EXE_hsmtrail"), path.to_str().unwrap()]);
+        command.stdin(Stdio::piped());
+        let mut host = Host::of(command);
         for line in said {
             host.say(line);
         }
         host.running.write(lines(&[&*other(1), COMMIT]));
         let done = host.running.wait();
         assert_eq!((done.code, done.text()), (Some(3), &*host.heard));
-        assert!(
-            done.err.contains("cannot write to /dev/full"),
-            "{}",
-            done.err
-        );
+        let told = format!("cannot write to {}", path.display());
+        assert!(done.err.contains(&told), "{}", done.err);
+        assert_eq!(read(&path), "");
     }
     let mut running = Running::start(hsmtrail(["--ack=omprog", "--output=/no/such/folder/file"]));
     let status = running.wait_for_end();
@@ -247,13 +256,25 @@ fn a_host_that_is_gone_ends_it_quietly() {
     assert_eq!(done.err, "");
 }
 
+/// What goes into a device or to the next program is not kept.
+#[test]
+fn only_a_regular_file_keeps_records() {
+    for nothing in ["/dev/null", "/dev/stdout", "/dev/full"] {
+        let done = Running::start(hsmtrail(["--ack=omprog", "-o", nothing])).wait();
+        assert_eq!((done.code, done.text()), (Some(3), ""), "{nothing}");
+        let told = format!("{nothing} is no regular file");
+        assert!(done.err.contains(&told), "{}", done.err);
+    }
+}
+
 /// The host starts it again and again over the same file.
 #[test]
 fn the_output_is_continued_behind_its_last_whole_line() {
     let (_folder, path) = file();
     fs::write(&path, "{\"old\":1}\n{\"torn\":").unwrap();
-    Host::start(&path, &[]).end();
+    let done = Host::start(&path, &["-v", "warn"]).end();
     assert_eq!(read(&path), "{\"old\":1}\n");
+    assert!(done.err.contains("8 bytes"), "{}", done.err);
     // Also when what is torn is long, and when it is all there is.
     for (text, whole) in [
         (format!("{{}}\n{}", "x".repeat(200_000)), "{}\n"),
@@ -275,11 +296,13 @@ fn nobody_else_writes_the_file() {
     let args = ["--ack=omprog", "--output", path.to_str().unwrap()];
     let second = Running::start(hsmtrail(args)).wait();
     assert_eq!((second.code, second.text()), (Some(3), ""));
-    assert!(
-        second.err.contains("is written by another process"),
-        "{}",
-        second.err
-    );
+    let told = "is also written by another run";
+    assert!(second.err.contains(told), "{}", second.err);
+    // Nor does one that would begin with emptying it.
+    let plain = ["-o", path.to_str().unwrap()];
+    let third = binary::run(&plain, "{}\n");
+    assert_eq!(third.code, Some(3));
+    assert!(third.err.contains(told), "{}", third.err);
     host.say(&other(2));
     host.end();
     assert_eq!(records(&path), [other(1), other(2)]);

@@ -578,6 +578,16 @@ fn a_host_is_spoken_to_on_stdin_and_stdout_line_by_line() {
             &["--ack=omprog", "-oo", "--reorder=1s"],
             "--ack goes without --reorder",
         ),
+        (&["--lockstep", "mmexternal"], "stands behind a ="),
+        (&["--lockstep", "-oo"], "--lockstep goes without --output"),
+        (
+            &["--lockstep=mmexternal", "--summary"],
+            "rsyslog takes stderr for an answer",
+        ),
+        (
+            &["--lockstep=mmexternal", "--stderr-protocol=hadoop"],
+            "rsyslog takes stderr for an answer",
+        ),
         (&["--lockstep", "a"], "--lockstep goes without FILEs"),
         (
             &["--lockstep", "--listen=tcp:1"],

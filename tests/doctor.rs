@@ -224,7 +224,7 @@ fn it_touches_nothing_and_ends() {
     let mut command = hsmtrail(["doctor", "--listen", &socket]);
     command.args(FREE_PORT).stdin(Stdio::null());
     let done = run_command(command, "");
-    assert!(done.text().starts_with("There is no sample;"));
+    assert!(done.text().starts_with("There is no sample."));
     assert!(!warnings(done.text()).contains("stdin"));
     // With a FILE beside it there is one.
     let done = doctor(&["--listen", &socket, &path("in")], "");
@@ -247,7 +247,7 @@ fn an_empty_stdin_is_a_warning_only_when_it_is_to_be_read() {
         let done = run_command(command, "");
         let told = warnings(done.text()).contains("stdin is /dev/null, or was closed:");
         assert_eq!(told, is_told, "{args:?}");
-        assert_eq!(done.text().starts_with("There is no sample;"), is_told);
+        assert_eq!(done.text().starts_with("There is no sample."), is_told);
         assert!(!is_told || done.code == Some(1));
     }
 }

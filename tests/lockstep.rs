@@ -219,6 +219,27 @@ fn rejects_can_be_kept_apart() {
     assert_eq!(fs::read_to_string(file).unwrap().lines().count(), 2);
 }
 
+/// The first line does not decide how the others are read, whatever it begins with.
+#[test]
+fn a_line_that_begins_like_compressed_data_is_a_line() {
+    for first in [
+        &b"BZh9 text"[..],
+        b"\x1f\x8b",
+        b"\x28\xb5\x2f\xfd",
+        b"P*M\x18",
+    ] {
+        let mut running = Running::start(hsmtrail(["--lockstep"]));
+        running.write([first, b"\n"].concat());
+        running.wait_for_out(|out| out.ends_with(b"\n"));
+        running.write("{\"n\":1}\n");
+        let done = running.finish();
+        assert_eq!(done.code, Some(1));
+        let answers = done.lines();
+        assert!(answers[0].contains("\"reason\":"), "{}", answers[0]);
+        assert_eq!(answers[1..], ["{\"n\":1}"]);
+    }
+}
+
 /// The host sends a line only when it has the answer to the one before, so nothing may wait for more,
 /// not even for the flush interval.
 #[test]

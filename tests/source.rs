@@ -408,13 +408,17 @@ fn idle_after_the_time_given() {
 fn stop_ends_a_wait_at_once_and_for_ever() {
     for wait in [None, LONG] {
         let (mut source, mut writer, trigger) = on_pipe();
+        let (has_read, was_read) = std::sync::mpsc::channel();
         let reader = thread::spawn(move || {
             let mut buf = BytesMut::new();
             assert_eq!(source.read(&mut buf, wait).unwrap(), Read::Bytes(4));
+            has_read.send(()).unwrap();
             let read = source.read(&mut buf, wait).unwrap();
             (source, read)
         });
         writer.write_all(b"data").unwrap();
+        was_read.recv().unwrap();
+        // Before the wait or in it.
         thread::sleep(Duration::from_millis(20));
         trigger.stop();
         let (mut source, read) = reader.join().unwrap();

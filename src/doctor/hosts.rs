@@ -61,6 +61,8 @@ pub enum Lines {
     Written,
     /// What hsmtrail writes, or what is to be read by it.
     Any,
+    /// What hsmtrail answers to `mmexternal`.
+    Answers,
 }
 
 /// Every host that the recipes are for, and the parts of it that have a limit.
@@ -203,7 +205,7 @@ pub const HOSTS: &[Host] = &[
     },
     Host {
         name: "rsyslog",
-        part: "omprog and mmexternal",
+        part: "omprog",
         file: "rsyslog.conf",
         limit: Limit::Set {
             key: "maxMessageSize",
@@ -212,9 +214,22 @@ pub const HOSTS: &[Host] = &[
             spare: 1,
             of: Lines::Any,
         },
-        note: "cut; as an answer of mmexternal's, a reason to kill the child",
-        read_in: "doc, global configuration: 8k; `iMaxLine` and plugins/mmexternal/mmexternal.c at \
-                  ee72adcd8",
+        note: "cut",
+        read_in: "doc, global configuration: 8k; `iMaxLine` at ee72adcd8",
+    },
+    Host {
+        name: "rsyslog",
+        part: "answers of mmexternal",
+        file: "rsyslog.conf",
+        limit: Limit::Set {
+            key: "maxMessageSize",
+            written: "global(maxMessageSize=\"{}\")",
+            default: 8096,
+            spare: 1,
+            of: Lines::Answers,
+        },
+        note: "a reason to kill the child",
+        read_in: "plugins/mmexternal/mmexternal.c at ee72adcd8",
     },
     Host {
         name: "rsyslog",
@@ -302,6 +317,8 @@ impl Host {
                 let line = match of {
                     Lines::Written => longest.after,
                     Lines::Any => longest.after.max(longest.before),
+                    // The line with each quote escaped, and the object once more.
+                    Lines::Answers => longest.after.saturating_mul(3),
                 };
                 let bytes = headroom(line, spare);
                 if bytes <= default {
@@ -392,9 +409,15 @@ mod tests {
                 Some("max_line_bytes = 131072"),
             ),
             ("file source", lines(900, 30_000), None),
-            ("omprog and mmexternal", lines(1, 2_047), None),
+            ("omprog", lines(1, 2_047), None),
+            ("answers of mmexternal", lines(1, 600), None),
             (
-                "omprog and mmexternal",
+                "answers of mmexternal",
+                lines(1, 2_047),
+                Some("global(maxMessageSize=\"16384\")"),
+            ),
+            (
+                "omprog",
                 lines(262_144, 1),
                 Some("global(maxMessageSize=\"1048576\")"),
             ),

@@ -75,6 +75,11 @@ impl From<SinkError> for Error {
 }
 
 impl Sample {
+    /// Whether there is something to measure.
+    pub fn has_lines(&self) -> bool {
+        self.before.is_some() || self.after.is_some()
+    }
+
     /// Reads all inputs to their end; `None` when there are none but those that connect.
     ///
     /// # Errors

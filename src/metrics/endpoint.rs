@@ -15,7 +15,6 @@
 //! endpoint but its stop signal; a connection's errors are its own.
 
 use std::fmt;
-use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -153,7 +152,7 @@ fn bind_unix(path: PathBuf) -> Result<Endpoint, SocketError> {
 }
 
 async fn bind_tcp(ip: IpAddr, ports: RangeInclusive<u16>) -> Result<Endpoint, SocketError> {
-    let mut taken = SocketError::Taken;
+    let mut refused = SocketError::Taken;
     for port in ports {
         match TcpListener::bind((ip, port)).await {
             Ok(listener) => {
@@ -162,11 +161,11 @@ async fn bind_tcp(ip: IpAddr, ports: RangeInclusive<u16>) -> Result<Endpoint, So
                     listener: Listener::Tcp(listener),
                 });
             }
-            Err(error) if error.kind() == io::ErrorKind::AddrInUse => taken = error.into(),
-            Err(error) => return Err(error.into()),
+            // Taken, or below 1024, or whatever: the next may be free.
+            Err(error) => refused = error.into(),
         }
     }
-    Err(taken)
+    Err(refused)
 }
 
 async fn accept(listener: Listener, router: Router) {

@@ -35,7 +35,8 @@ impl Reading<'_> {
         let target = Target::new(turn, self.metrics);
         let mut exchange = Exchange { target, session };
         let left = match Source::stdin(self.stop.clone()) {
-            Ok(source) => exchange.read(source, self),
+            // One message must not decide how all others are read.
+            Ok(source) => exchange.read(source.plain(), self),
             Err(error) => {
                 exchange.target.push(Err(error));
                 exchange.target.send();
@@ -65,7 +66,6 @@ impl Exchange<'_> {
             done: 0,
         };
         self.target.begin(&source, start, common.max_record_bytes);
-        source.limit_growth(common.max_inflate_ratio);
         let mut lines = LineDecoder::new(common.max_record_bytes);
         let mut buffer = BytesMut::new();
         let mut told = Told::default();
