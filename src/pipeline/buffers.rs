@@ -11,7 +11,7 @@
 //! Failure: none; without one to fill again, a new one is made.
 //!
 //! Cost: one lock a bundle on either side. A new buffer is fresh pages, each of them a fault and
-//! 4 KiB of zeros that the system writes: 100 MB from a pipe took 3,900 of them, and 5 % of the CPU
+//! 4 KiB of zeros that the system writes: 100 MB took 3,900 of them, and more than 5 % of the CPU
 //! time.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
