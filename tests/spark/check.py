@@ -18,6 +18,7 @@ import re
 import stat
 import subprocess
 import sys
+import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -260,13 +261,21 @@ def check_in_session(binary: str, work: Path, settings: dict[str, str]) -> None:
     spark = builder.getOrCreate()
     try:
         spark.sparkContext.addPyFile(str(EXAMPLE / "archive.py"))
-        executors = spark.sparkContext._jsc.sc().getExecutorMemoryStatus().size() - 1
-        assert executors == 2, f"{executors} workers"
+        wait_for_workers(spark.sparkContext, 2)
         check_attempts(binary, work, spark)
         check_damage(binary, work)
         check_lines(spark.sparkContext, binary, work)
     finally:
         spark.stop()
+
+
+def wait_for_workers(context: pyspark.SparkContext, number: int) -> None:
+    """Returns when so many have registered: a session begins before its workers are there."""
+    give_up = time.monotonic() + PATIENCE_SECONDS / 6
+    # The driver is in that list as well.
+    while (found := context._jsc.sc().getExecutorMemoryStatus().size() - 1) != number:
+        assert time.monotonic() < give_up, f"{found} workers instead of {number}"
+        time.sleep(0.1)
 
 
 def job(*words: str) -> dict[str, int]:
