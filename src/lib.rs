@@ -86,6 +86,8 @@ pub mod source;
 
 mod pipe;
 
+mod blocks;
+
 pub mod envelope;
 
 pub mod framing;

@@ -27,13 +27,14 @@ use hsmtrail::cli::Args;
 /// The flow is source, framing, decode, event, enrich, encode, sink: a stage names only the data
 /// that it takes, never a later stage. Data are types: a function of another stage is its
 /// machinery.
-const ROOMS: [(&str, &[&str]); 25] = [
+const ROOMS: [(&str, &[&str]); 26] = [
     ("source", &["pipe", "socket"]),
+    ("blocks", &[]),
     ("pipe", &[]),
     ("envelope", &[]),
     // Whether an array of another name than `Records` holds records is seen at its elements.
-    ("framing", &["envelope::Element"]),
-    ("decode", &["event"]),
+    ("framing", &["blocks", "envelope::Element"]),
+    ("decode", &["blocks", "event"]),
     ("event", &[]),
     ("enrich", &["event"]),
     ("encode", &["enrich", "framing::RejectReason"]),
@@ -118,6 +119,7 @@ const CRATES: [(&str, &[&str]); 34] = [
     ("clap", &["cli", "config", "main"]),
     ("clap_complete", &["cli"]),
     ("clap_mangen", &["cli"]),
+    ("fearless_simd", &["blocks"]),
     ("flate2", &["source::gzip"]),
     ("glob", &["source::paths"]),
     ("hashbrown", &["order::dedup"]),
@@ -182,7 +184,6 @@ const CRATES: [(&str, &[&str]); 34] = [
     ),
     ("tracing_subscriber", &["logging"]),
     ("walkdir", &["source::paths"]),
-    ("wide", &["framing::scanner", "decode::cursor"]),
     ("zstd_safe", &["source::zstd"]),
 ];
 

@@ -18,10 +18,12 @@
 //! without escapes is a piece of the text, another one is written into the caller's scratch, which
 //! is never longer than the text. What is skipped is walked over in one loop with all of its state
 //! in registers, hence the forced inlining: with calls between its parts it took 1.7 times as long.
+//! Masks are made by what every processor of the kind has: wider vectors saved a twentieth of the
+//! instructions and no time, as the walk waits for where the next string ends.
 
 use std::mem;
 
-use wide::u8x16;
+use crate::blocks::{BLOCK, Block, Level, Simd, SimdMask as _, dispatch};
 
 /// How deep a record may be nested, its own braces included.
 pub const MAX_DEPTH: usize = 128;
@@ -235,9 +237,6 @@ enum Ahead {
     /// Behind a value.
     EndOfValue,
 }
-
-/// Bytes in a block.
-const BLOCK: usize = 64;
 
 #[expect(clippy::inline_always, reason = "the top of this file says why")]
 impl<'t> Place<'t> {
@@ -470,16 +469,14 @@ fn last_specials(text: &[u8], block: usize) -> u64 {
 #[expect(clippy::inline_always, reason = "the top of this file says why")]
 #[inline(always)]
 fn specials(block: &[u8; BLOCK]) -> u64 {
-    let (vectors, _) = block.as_chunks();
-    let mut mask = 0;
-    for (n, vector) in vectors.iter().enumerate() {
-        let bytes = u8x16::from(*vector);
-        let is = |byte: u8| bytes.simd_eq(u8x16::splat(byte));
-        let control = bytes.min(u8x16::splat(0x1f)).simd_eq(bytes);
-        let special = is(b'"') | is(b'\\') | control;
-        mask |= u64::from(special.to_bitmask()) << (16 * n);
-    }
-    mask
+    dispatch!(Level::baseline(), simd => specials_by(simd, block))
+}
+
+#[expect(clippy::inline_always, reason = "src/blocks.rs says why")]
+#[inline(always)]
+fn specials_by<S: Simd>(simd: S, block: &[u8; BLOCK]) -> u64 {
+    let block = Block::of(simd, block);
+    (block.is(b'"') | block.is(b'\\') | block.is_control()).to_bitmask()
 }
 
 /// The place behind the white space at `at`.

@@ -19,6 +19,7 @@ use memchr::memchr2;
 use thiserror::Error;
 
 use super::cursor::{Cursor, Refused};
+use crate::blocks::{BLOCK, Block, Level, Simd, SimdMask as _, dispatch};
 
 pub use super::cursor::{LineBreaks, MAX_DEPTH};
 
@@ -112,21 +113,25 @@ pub fn is_too_deep(value: &[u8]) -> bool {
     opening_brackets(value) > MAX_DEPTH && walks_too_deep(value)
 }
 
-/// Counts `[` and `{`, which differ in one bit. Chunks of a fixed size whose sum fits a byte
-/// compile to vector instructions.
 fn opening_brackets(value: &[u8]) -> usize {
-    let count = |bytes: &[u8]| {
-        bytes
-            .iter()
-            .map(|&byte| u8::from(byte | 0x20 == b'{'))
-            .sum::<u8>()
+    dispatch!(Level::new(), simd => opening_brackets_by(simd, value))
+}
+
+#[expect(clippy::inline_always, reason = "src/blocks.rs says why")]
+#[inline(always)]
+fn opening_brackets_by<S: Simd>(simd: S, value: &[u8]) -> usize {
+    let (blocks, rest) = value.as_chunks::<BLOCK>();
+    let in_block = |block| {
+        Block::of(simd, block)
+            .is_opening()
+            .to_bitmask()
+            .count_ones() as usize
     };
-    let (chunks, rest) = value.as_chunks::<128>();
-    chunks
+    let in_rest = rest
         .iter()
-        .map(|chunk| usize::from(count(chunk)))
-        .sum::<usize>()
-        + usize::from(count(rest))
+        .filter(|&&byte| matches!(byte, b'[' | b'{'))
+        .count();
+    blocks.iter().map(in_block).sum::<usize>() + in_rest
 }
 
 fn walks_too_deep(value: &[u8]) -> bool {

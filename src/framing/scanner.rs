@@ -17,12 +17,9 @@
 //! Cost: one pass. The plain algorithm is the byte-at-a-time loop in this file's tests, which is
 //! also the oracle. Quotes, brackets, and what is rare (backslashes and line breaks) become one bit
 //! mask each of a block; a running XOR over the quotes marks the inside of strings; the brackets
-//! outside, of which most blocks have none or one, are looked at one by one.
+//! outside are counted, and looked at one by one only where they may close the value.
 
-use wide::u8x16;
-
-/// Bytes in one step.
-const BLOCK: usize = 64;
+use crate::blocks::{BLOCK, Block, Level, Simd, SimdMask as _, dispatch};
 
 /// Why [`Scanner::advance`] stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,10 +58,16 @@ impl Scanner {
     /// Looks at `bytes` up to the value's end or a line break. Returns how many bytes were looked
     /// at, the closing bracket included and the line break excluded, and why it stopped.
     pub(super) fn advance(&mut self, bytes: &[u8]) -> (usize, Stop) {
+        dispatch!(Level::new(), simd => self.advance_by(simd, bytes))
+    }
+
+    #[expect(clippy::inline_always, reason = "src/blocks.rs says why")]
+    #[inline(always)]
+    fn advance_by<S: Simd>(&mut self, simd: S, bytes: &[u8]) -> (usize, Stop) {
         let (blocks, tail) = bytes.as_chunks::<BLOCK>();
         let mut looked_at = 0;
         for block in blocks {
-            if let Some((n, stop)) = self.block(block, BLOCK) {
+            if let Some((n, stop)) = self.block(simd, block, BLOCK) {
                 return (looked_at + n, stop);
             }
             looked_at += BLOCK;
@@ -76,53 +79,53 @@ impl Scanner {
         for (to, from) in padded.iter_mut().zip(tail) {
             *to = *from;
         }
-        match self.block(&padded, tail.len()) {
+        match self.block(simd, &padded, tail.len()) {
             Some((n, stop)) => (looked_at + n, stop),
             None => (bytes.len(), Stop::NeedMore),
         }
     }
 
     /// Looks at the first `len` bytes of a block, the rest being blank.
-    #[inline]
-    fn block(&mut self, block: &[u8; BLOCK], len: usize) -> Option<(usize, Stop)> {
-        let masks = Masks::of(block);
+    #[expect(clippy::inline_always, reason = "src/blocks.rs says why")]
+    #[inline(always)]
+    fn block<S: Simd>(
+        &mut self,
+        simd: S,
+        bytes: &[u8; BLOCK],
+        len: usize,
+    ) -> Option<(usize, Stop)> {
+        let block = Block::of(simd, bytes);
         let mut escaped = u64::from(self.escaped);
         let mut escapes_next = false;
-        let mut line_break = BLOCK;
-        if masks.odd != 0 {
-            let odd = Odd::of(block);
-            (escaped, escapes_next) = escaped_by(odd.backslash, self.escaped);
-            line_break = odd.line_break.trailing_zeros() as usize;
+        let mut line_break = u64::BITS;
+        if (block.is(b'\\') | block.is_control()).to_bitmask() != 0 {
+            (escaped, escapes_next) = escaped_by(block.is(b'\\').to_bitmask(), self.escaped);
+            let line_breaks = (block.is(b'\n') | block.is(b'\r')).to_bitmask();
+            line_break = line_breaks.trailing_zeros();
         }
         let carried = if self.in_string { u64::MAX } else { 0 };
-        let in_string = running_xor(masks.quote & !escaped) ^ carried;
+        let in_string = running_xor(block.is(b'"').to_bitmask() & !escaped) ^ carried;
 
-        let mut brackets = masks.bracket & !in_string;
-        while brackets != 0 {
-            let at = brackets.trailing_zeros() as usize;
-            if at > line_break {
-                break;
-            }
-            brackets &= brackets - 1;
-            if block.get(at).is_some_and(|&byte| opens(byte)) {
-                self.depth += 1;
-            } else {
-                self.depth = self.depth.saturating_sub(1);
-                if self.depth == 0 {
-                    *self = Self::default();
-                    return Some((at + 1, Stop::Closed));
-                }
-            }
+        // Line breaks outside strings end the scan, and behind one nothing is looked at.
+        let looked_at = !in_string & !u64::MAX.checked_shl(line_break).unwrap_or_default();
+        let opening = block.is_opening().to_bitmask() & looked_at;
+        let closing = block.is_closing().to_bitmask() & looked_at;
+        if u64::from(closing.count_ones()) < self.depth {
+            self.depth += u64::from(opening.count_ones());
+            self.depth -= u64::from(closing.count_ones());
+        } else if let Some(end) = self.end_of_value(opening, closing) {
+            *self = Self::default();
+            return Some((end, Stop::Closed));
         }
 
-        if line_break < BLOCK {
+        if line_break < u64::BITS {
             let stop = if in_string >> line_break & 1 == 1 {
                 Stop::LineBreakInString
             } else {
                 Stop::LineBreak
             };
             (self.in_string, self.escaped) = (false, false);
-            return Some((line_break, stop));
+            return Some((line_break as usize, stop));
         }
         self.in_string = in_string >> (BLOCK - 1) == 1;
         self.escaped = if len == BLOCK {
@@ -132,72 +135,24 @@ impl Scanner {
         };
         None
     }
-}
 
-/// Whether a bracket is `[` or `{`: this bit tells them from `]` and `}`.
-fn opens(bracket: u8) -> bool {
-    bracket & 0b10 != 0
-}
-
-/// One bit a byte: where the bytes that matter stand in a block.
-struct Masks {
-    quote: u64,
-    bracket: u64,
-    /// Backslashes and control characters, most of which are line breaks: rare.
-    odd: u64,
-}
-
-impl Masks {
-    #[inline]
-    fn of(block: &[u8; BLOCK]) -> Self {
-        let (mut quote, mut bracket, mut odd) = (0, 0, 0);
-        let (vectors, _) = block.as_chunks();
-        for (n, vector) in vectors.iter().enumerate() {
-            let bytes = u8x16::from(*vector);
-            // `[` and `{`, and `]` and `}`, differ in this bit only; no other byte becomes a
-            // bracket by it.
-            let folded = bytes | u8x16::splat(0x20);
-            let brackets = is(folded, b'{') | is(folded, b'}');
-            let control = bytes.min(u8x16::splat(0x1f)).simd_eq(bytes);
-            let mask = |vector: u8x16| u64::from(vector.to_bitmask()) << (16 * n);
-            quote |= mask(is(bytes, b'"'));
-            bracket |= mask(brackets);
-            odd |= mask(is(bytes, b'\\') | control);
+    /// The place behind the bracket that closes the value, when it is among these of a block.
+    fn end_of_value(&mut self, opening: u64, closing: u64) -> Option<usize> {
+        let mut brackets = opening | closing;
+        while brackets != 0 {
+            let bit = brackets & brackets.wrapping_neg();
+            brackets ^= bit;
+            if opening & bit != 0 {
+                self.depth += 1;
+                continue;
+            }
+            self.depth = self.depth.saturating_sub(1);
+            if self.depth == 0 {
+                return Some(bit.trailing_zeros() as usize + 1);
+            }
         }
-        Self {
-            quote,
-            bracket,
-            odd,
-        }
+        None
     }
-}
-
-/// One bit a byte: where the rare bytes that matter stand in a block.
-struct Odd {
-    backslash: u64,
-    line_break: u64,
-}
-
-impl Odd {
-    fn of(block: &[u8; BLOCK]) -> Self {
-        let (mut backslash, mut line_break) = (0, 0);
-        let (vectors, _) = block.as_chunks();
-        for (n, vector) in vectors.iter().enumerate() {
-            let bytes = u8x16::from(*vector);
-            let mask = |vector: u8x16| u64::from(vector.to_bitmask()) << (16 * n);
-            backslash |= mask(is(bytes, b'\\'));
-            line_break |= mask(is(bytes, b'\n') | is(bytes, b'\r'));
-        }
-        Self {
-            backslash,
-            line_break,
-        }
-    }
-}
-
-#[inline]
-fn is(bytes: u8x16, byte: u8) -> u8x16 {
-    bytes.simd_eq(u8x16::splat(byte))
 }
 
 /// Which bytes of a block are escaped, and whether the block's last byte escapes the next block's
@@ -220,7 +175,8 @@ fn escaped_by(backslash: u64, first_is_escaped: bool) -> (u64, bool) {
 
 /// Bit `i` of the result is the parity of bits `0..=i`: from an opening quote up to, but not
 /// including, its closing quote.
-#[inline]
+#[expect(clippy::inline_always, reason = "src/blocks.rs says why")]
+#[inline(always)]
 fn running_xor(mut bits: u64) -> u64 {
     for shift in [1, 2, 4, 8, 16, 32] {
         bits ^= bits << shift;

@@ -84,7 +84,10 @@ impl Worker {
             decoder: &mut self.decoder,
             second: self.second,
             bytes,
-            text: grammar::utf8(bytes),
+            text: match self.limits.validate {
+                Validate::All => grammar::utf8(bytes),
+                Validate::Matching => None,
+            },
             offset: batch.offset,
             opener: Some(Opener::new(self.limits.max_record_bytes)),
             spill,
@@ -135,7 +138,7 @@ struct Run<'a> {
     /// Has to read every record that is decoded as the decoder does.
     second: Option<SecondDecoder>,
     bytes: &'a [u8],
-    /// `bytes`, when they are all UTF-8.
+    /// `bytes`, when they are all UTF-8; not asked when few of them are to be read.
     text: Option<&'a str>,
     offset: u64,
     /// Nothing for the bytes of a record that was opened: all of them stand at `offset`, and what
