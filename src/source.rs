@@ -218,6 +218,8 @@ pub struct Source {
     name: String,
     /// Of a regular file.
     id: Option<FileId>,
+    /// Of a rotated file, by which it is found again.
+    head: Option<Head>,
     input: Input,
     max_inflate_ratio: u64,
     /// Its `raw` holds raw bytes that were read; those in `unread` are not yet delivered.
@@ -305,6 +307,7 @@ impl Source {
         Ok(Self {
             name,
             id: FileId::of(&metadata),
+            head: None,
             input: Input::new(file, metadata.is_file(), stop),
             max_inflate_ratio: MAX_INFLATE_RATIO,
             spare: Spare::default(),
@@ -368,9 +371,17 @@ impl Source {
         }
     }
 
-    /// Which file a followed source is, and how it begins, as far as that is known.
+    /// The same source, a rotated file that begins like this.
+    fn rotated(self, head: Head) -> Self {
+        Self {
+            head: Some(head),
+            ..self
+        }
+    }
+
+    /// Which file a followed or rotated source is, and how it begins, as far as that is known.
     pub fn identity(&self) -> Option<(FileId, Head)> {
-        self.tail().map(Tail::identity)
+        self.tail().map(Tail::identity).or(self.id.zip(self.head))
     }
 
     /// Whether a followed source has ended because its file was truncated; what was unfinished then

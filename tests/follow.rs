@@ -19,8 +19,13 @@ use std::fs::{self, OpenOptions};
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
 
 use binary::{Running, Signal, hsmtrail, wait_until};
+use bytes::BytesMut;
+use hsmtrail::source::{Followed, Follower, Place as PlaceInFile, Read, Source, stop_pair};
 use input::{cloudhsm, gzip, lines, log_file, other, without_enrichment};
 use tempfile::TempDir;
 
@@ -190,6 +195,22 @@ fn rotation_by_copying_and_truncating() {
         wait_for_lines(&running, n * 20 + 10);
     }
     assert_eq!(stop(running), up_to(70));
+}
+
+#[test]
+fn a_record_that_a_copy_completes_is_no_reject() {
+    let place = Place::new();
+    place.append("in", &records(0..10));
+    let running = place.follow(&["in"]);
+    let (one, next) = (records(10..11), records(11..12));
+    let (begun, rest) = next.split_at(50);
+    place.append("in", &(one + begun));
+    wait_for_lines(&running, 11);
+    place.append("in", rest);
+    place.copy_and_truncate("in", "in.1");
+    place.append("in", &records(12..14));
+    wait_for_lines(&running, 14);
+    assert_eq!(stop(running), up_to(14));
 }
 
 #[test]
@@ -404,6 +425,164 @@ fn a_file_that_is_gone_is_said() {
     assert_eq!((done.code, done.text()), (Some(3), ""));
     let told = "state is no state file of hsmtrail in line 1";
     assert!(done.err.contains(told), "{}", done.err);
+}
+
+/// The next source of a follower.
+fn next_of(follower: &mut Follower) -> Source {
+    match follower.next_source().unwrap() {
+        Followed::Source(source) => *source,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// What there is to read now, and whether that was all.
+fn read_now(source: &mut Source) -> (String, bool) {
+    let mut bytes = BytesMut::new();
+    loop {
+        match source.read(&mut bytes, Some(Duration::ZERO)).unwrap() {
+            Read::Bytes(_) => {}
+            end => return (String::from_utf8(bytes.to_vec()).unwrap(), end == Read::End),
+        }
+    }
+}
+
+/// A follower of `in` that has read what is there, and that source.
+fn follower_of(place: &Place) -> (Follower, Source) {
+    let stop = stop_pair().unwrap().1;
+    let mut follower = Follower::new(&place.path("in"), None, Duration::from_millis(1), stop);
+    let mut source = next_of(&mut follower);
+    read_now(&mut source);
+    (follower, source)
+}
+
+/// It was lined up while it was empty, so that nothing tells it from what came after it.
+#[test]
+fn a_file_that_rotates_while_older_ones_are_read_is_not_skipped() {
+    let place = Place::new();
+    place.append("in", &records(0..2));
+    let (mut follower, mut first) = follower_of(&place);
+    place.append("in", &records(2..4));
+    place.copy_and_truncate("in", "in.1");
+    assert_eq!(read_now(&mut first), (String::new(), true));
+    assert!(first.was_truncated());
+    assert!(follower.ended(first, Some(records(0..2).len() as u64)));
+    let mut copy = next_of(&mut follower);
+    place.append("in", &records(4..6));
+    place.rename("in.1", "in.2");
+    place.copy_and_truncate("in", "in.1");
+    place.append("in", &records(6..8));
+    assert_eq!(read_now(&mut copy), (records(2..4), true));
+    assert!(!follower.ended(copy, None));
+    let mut between = next_of(&mut follower);
+    assert_eq!(read_now(&mut between), (records(4..6), true));
+    assert!(!follower.ended(between, None));
+    let mut last = next_of(&mut follower);
+    assert_eq!(read_now(&mut last), (records(6..8), false));
+}
+
+#[test]
+fn a_rotated_file_is_read_until_its_writer_has_left_it() {
+    let place = Place::new();
+    place.append("in", &records(0..2));
+    let (mut follower, mut first) = follower_of(&place);
+    place.rename("in", "in.2");
+    place.append("in", &records(2..4));
+    place.rename("in", "in.1");
+    assert_eq!(read_now(&mut first), (String::new(), true));
+    assert!(!follower.ended(first, None));
+    let mut newest = next_of(&mut follower);
+    assert_eq!(read_now(&mut newest), (records(2..4), false));
+    place.append("in.1", &records(4..6));
+    place.append("in", &records(6..8));
+    assert_eq!(read_now(&mut newest), (records(4..6), true));
+    assert!(!follower.ended(newest, None));
+    let mut last = next_of(&mut follower);
+    assert_eq!(read_now(&mut last), (records(6..8), false));
+}
+
+/// While all of them get other names, a look at the directory sees some of them only.
+#[test]
+fn rotated_files_are_found_while_they_are_renamed() {
+    let place = Place::new();
+    place.append("in", &records(0..2));
+    let (_, source) = follower_of(&place);
+    let (file, head) = source.identity().unwrap();
+    let offset = records(0..2).len() as u64;
+    place.rename("in", "in.1");
+    place.append("in", &records(90..91));
+    for n in 2..20 {
+        place.append(&format!("in.{n}"), "{}");
+    }
+    let is_over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let rename = |from: usize, to: usize| {
+                place.rename(&format!("in.{from}"), &format!("in.{to}"));
+            };
+            while !is_over.load(Ordering::Relaxed) {
+                (1..20).rev().for_each(|n| rename(n, n + 1));
+                thread::sleep(Duration::from_millis(10));
+                (1..20).for_each(|n| rename(n + 1, n));
+                thread::sleep(Duration::from_millis(10));
+            }
+        });
+        let were_found = (0..100).all(|_| {
+            let at = Some(PlaceInFile { file, head, offset });
+            let stop = stop_pair().unwrap().1;
+            let mut follower = Follower::new(&place.path("in"), at, Duration::from_millis(1), stop);
+            matches!(follower.next_source(), Ok(Followed::Source(_)))
+        });
+        is_over.store(true, Ordering::Relaxed);
+        assert!(were_found);
+    });
+}
+
+/// Where the next run goes on, once that is known: the byte, and the number of frames behind it.
+fn position(place: &Place) -> Option<(u64, u64)> {
+    let state = fs::read_to_string(place.path("state")).ok()?;
+    let input = state.lines().find(|line| line.starts_with("input "))?;
+    let fields: Vec<_> = input.split(' ').collect();
+    Some((fields[5].parse().unwrap(), fields[7].parse().unwrap()))
+}
+
+/// Killed while it leaves out what an earlier run has written, it would write that once more.
+#[test]
+fn what_is_done_stays_done_while_it_is_left_out() {
+    let place = Place::new();
+    let all: Vec<_> = (0..30_000).map(other).collect();
+    let document = log_file(&all);
+    let unfinished = document.strip_suffix("]}").unwrap();
+    let args = ["--state", "state", "-o", "out", "in"];
+    place.append("in", unfinished);
+    let running = place.follow(&args);
+    wait_until("all records", || {
+        position(&place) == Some((0, all.len() as u64))
+    });
+    running.signal(Signal::KILL);
+    running.wait();
+    let running = place.follow(&args);
+    place.append("in", "]}\n{}\n");
+    let end = document.len() as u64 + 1;
+    wait_until("the last record", || {
+        let (offset, done) = position(&place).unwrap();
+        assert!(offset > 0 || done >= all.len() as u64, "{offset} {done}");
+        offset >= end
+    });
+    running.signal(Signal::KILL);
+    running.wait();
+    let out = fs::read_to_string(place.path("out")).unwrap();
+    assert_eq!(out.lines().count(), all.len() + 1);
+}
+
+#[test]
+fn lines_of_log_files_are_not_read_again() {
+    let place = Place::new();
+    let line = log_file(&[other(1), other(2)]) + "\n";
+    place.append("in", &line.repeat(3));
+    let running = place.follow(&["--state", "state", "in"]);
+    wait_for_lines(&running, 6);
+    stop(running);
+    assert_eq!(position(&place), Some((3 * line.len() as u64, 0)));
 }
 
 /// Numbers that look random and are the same in every run.

@@ -96,7 +96,9 @@ impl RecordDecoder {
             BatchContent::Lines => true,
             // In lines the rest of the line could look like one that opens a document.
             BatchContent::Frames(_) => {
-                self.framer.layout() == Layout::Document && self.framer.is_at_top()
+                let is_at_start = self.framer.layout() == Layout::Document
+                    || self.framer.is_at_line_start(self.looked_at);
+                is_at_start && self.framer.is_at_top()
             }
             BatchContent::Oversize(_) => false,
         }

@@ -388,6 +388,8 @@ impl<'a> Reader<'a> {
         source.limit_growth(common.max_inflate_ratio);
         let mut decoder =
             RecordDecoder::new(start.form, common.max_record_bytes).from_byte(start.offset);
+        // A copy may go on with what was unfinished.
+        self.unfinished = None;
         self.buffer.clear();
         self.make_room(LEAST_ROOM);
         let mut told = Told::default();
@@ -561,7 +563,7 @@ pub(super) struct Target<'a> {
     lane: usize,
     source: Arc<str>,
     first: bool,
-    /// How far the source is sent, when that is to be kept.
+    /// How far the source was looked at, when that is to be kept.
     mark: Option<Mark>,
     /// So many frames are still to be left out.
     left_out: u64,
@@ -613,11 +615,20 @@ impl<'a> Target<'a> {
 
     /// Where another source with the same bytes would go on.
     pub(super) fn next_start(&self) -> Option<Start> {
-        self.mark.map(|mark| Start {
+        self.position().map(|mark| Start {
             form: mark.form,
             offset: mark.place.offset,
             records: None,
             done: mark.done,
+        })
+    }
+
+    /// How far the source is done with once everything pushed so far was written. What an earlier
+    /// run did and this one has yet to leave out is done too.
+    fn position(&self) -> Option<Mark> {
+        self.mark.map(|mark| Mark {
+            done: mark.done.saturating_add(self.left_out),
+            ..mark
         })
     }
 
@@ -708,7 +719,7 @@ impl<'a> Target<'a> {
             source: Arc::clone(&self.source),
             lane: self.lane,
             first,
-            mark: self.mark,
+            mark: self.position(),
             promise: None,
             work,
         });

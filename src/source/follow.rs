@@ -17,11 +17,12 @@
 //! **Failure:** [`SourceError`] from opening; a file that is not there is waited for.
 
 use std::collections::VecDeque;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io::{self, Seek as _};
-use std::os::unix::fs::FileExt as _;
+use std::os::unix::fs::{DirEntryExt as _, FileExt as _};
 use std::path::{Path, PathBuf};
+use std::thread;
 use std::time::Duration;
 
 use bytes::BytesMut;
@@ -34,6 +35,12 @@ const HEAD_BYTES: usize = 1024;
 
 /// With fewer first bytes than this two files may be alike by chance.
 const TELLING_BYTES: u64 = 256;
+
+/// How often the rotated files are looked at again, when their names have changed meanwhile.
+const LOOKS: u32 = 50;
+
+/// The time between; a rotation renames a file in much less.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(2);
 
 /// The first bytes of a file, as far as there are any.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -158,7 +165,13 @@ impl Follower {
             head,
             offset: offset.unwrap_or(0),
         };
-        self.line_up(&place, offset.is_none()) && offset.is_some()
+        // What was lined up before may have been rotated in the meantime, and others after it.
+        let before = std::mem::take(&mut self.waiting);
+        let was_found = self.line_up(&place, offset.is_none());
+        if !was_found && !before.is_empty() {
+            self.waiting = before;
+        }
+        was_found && offset.is_some()
     }
 
     /// What has the path now; nothing when nothing has.
@@ -214,6 +227,11 @@ impl Follower {
     fn wait_for(&mut self, sibling: Sibling, offset: u64) {
         let name = sibling.path.display().to_string();
         let source = Source::inherited(&name, sibling.file.into(), self.stop.clone());
+        let source = source.and_then(|source| match sibling.heads {
+            // Its writer may not have left it yet.
+            (_, None) => source.followed(&self.path, self.interval),
+            (head, Some(_)) => Ok(source.rotated(Head::of_bytes(&head))),
+        });
         // It was a regular file a moment ago.
         self.waiting
             .extend(source.ok().map(|source| (source, offset)));
@@ -460,14 +478,35 @@ fn siblings(path: &Path) -> Vec<Sibling> {
     } else {
         directory
     };
-    // What cannot be looked at is not found.
+    let mut names = rotated_names(directory, base);
+    for look in 0.. {
+        // What cannot be looked at is not found.
+        let open = |(name, age, _): &(OsString, Age, u64)| {
+            let sibling = Sibling::of(&directory.join(name), age.clone());
+            sibling.ok().flatten()
+        };
+        let siblings = names.iter().filter_map(open).collect();
+        let before = std::mem::replace(&mut names, rotated_names(directory, base));
+        if before == names || look == LOOKS {
+            return siblings;
+        }
+        // Of files that are being renamed some were missed.
+        thread::sleep(BETWEEN_LOOKS);
+    }
+    Vec::new()
+}
+
+/// The names of rotated files in a directory, with their ages and inodes.
+fn rotated_names(directory: &Path, base: &OsStr) -> Vec<(OsString, Age, u64)> {
     let entries = fs::read_dir(directory).into_iter().flatten().flatten();
-    entries
-        .filter_map(|entry| {
-            let age = Age::of(&entry.file_name(), base)?;
-            Sibling::of(&entry.path(), age).ok().flatten()
-        })
-        .collect()
+    let rotated = entries.filter_map(|entry| {
+        let name = entry.file_name();
+        let age = Age::of(&name, base)?;
+        Some((name, age, entry.ino()))
+    });
+    let mut names: Vec<_> = rotated.collect();
+    names.sort_by(|one, other| one.0.cmp(&other.0));
+    names
 }
 
 /// The first bytes of a compressed file, decompressed; it stands at its start afterwards.
