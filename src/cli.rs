@@ -519,7 +519,7 @@ mod tests {
     fn repeats_are_found_with_or_without_a_number() {
         let events = |events| Some(DedupWindow::Events(events));
         for (words, dedup, mark, files) in [
-            (&["--dedup"][..], events(1_000_000), None, 0),
+            (&["--dedup"][..], Some(DedupWindow::WITHOUT_VALUE), None, 0),
             (&["--dedup", "20"], events(1_000_000), None, 1),
             (&["--dedup=20"], events(20), None, 0),
             (&["--dedup=0"], events(0), None, 0),

@@ -183,6 +183,11 @@ pub enum DedupWindow {
     Time(Duration),
 }
 
+impl DedupWindow {
+    /// What `--dedup` without a value is.
+    pub const WITHOUT_VALUE: Self = Self::Events(1_000_000);
+}
+
 impl Default for DedupWindow {
     fn default() -> Self {
         Self::Events(0)
@@ -296,6 +301,9 @@ pub enum ConfigError {
     /// What a directory or a pattern stands for is not known when files come and go.
     #[error("--follow follows files and FIFOs by their names: {0} is a {1}")]
     FollowedMany(String, &'static str),
+    /// A word behind `--dedup` is a FILE, which is seldom meant when there is none of that name.
+    #[error("there is no file {0}; as the value of --dedup it stands behind a =: --dedup={0}")]
+    WindowAsFile(String),
     /// What answers a host has no room for records.
     #[error("--ack needs --output FILE for the records: stdout carries the answers to the host")]
     AckWithoutOutput,
@@ -540,6 +548,9 @@ impl Config {
         if self.follow && self.inputs.iter().any(|input| input.path().is_none()) {
             return Err(ConfigError::FollowedStdin);
         }
+        if let Some(word) = self.window_as_file() {
+            return Err(ConfigError::WindowAsFile(word.to_owned()));
+        }
         let mut followed = self.inputs.iter().filter_map(Input::path);
         if self.follow
             && let Some((path, kind)) = followed.find_map(|path| Some((path, kind_of_many(path)?)))
@@ -565,6 +576,18 @@ impl Config {
             return Err(ConfigError::StateFileUsed { path });
         }
         Ok(())
+    }
+
+    /// What was given as a FILE behind a `--dedup` that has no value, but can only be meant as that.
+    fn window_as_file(&self) -> Option<&str> {
+        let mut words = self
+            .inputs
+            .iter()
+            .filter_map(|input| input.path()?.to_str());
+        let is_window = |word: &&str| value::DEDUP_WINDOW.read(word).is_ok();
+        words
+            .find(is_window)
+            .filter(|word| self.dedup == DedupWindow::WITHOUT_VALUE && !Path::new(word).exists())
     }
 
     /// Whether this is the path of an input, the output or the file of rejects.

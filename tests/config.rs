@@ -540,6 +540,29 @@ fn what_is_followed_and_kept_is_a_file_that_can_be() {
     }
 }
 
+/// The `=` is needed so that no name of a file is swallowed; who forgets it is told.
+#[test]
+fn a_window_that_is_no_file_is_meant_for_dedup() {
+    for (words, meant) in [
+        (&["--dedup", "5"][..], Some("5")),
+        (&["--dedup", "--follow", "Cargo.toml", "24h"], Some("24h")),
+        (&["--dedup", "./5"], None),
+        (&["--dedup", "Cargo.toml", "no-such"], None),
+        (&["--dedup=20", "5"], None),
+        (&["5"], None),
+    ] {
+        let resolved = resolve(words, &[], "");
+        let expected = meant.map(|word| {
+            format!("there is no file {word}; as the value of --dedup it stands behind a =: --dedup={word}")
+        });
+        assert_eq!(
+            resolved.map_err(|error| error.to_string()).err(),
+            expected,
+            "{words:?}"
+        );
+    }
+}
+
 #[test]
 fn the_metrics_file_is_nothing_but_the_metrics_file() {
     for words in [
