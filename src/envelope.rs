@@ -28,8 +28,9 @@ pub const MAX_LEVELS: usize = 4;
 
 /// The members that hold one or more events, as JSON in a string or as an object: CloudWatch Logs
 /// and Vector (`message`), Fluent Bit (`log`), Splunk and Elastic (`event`), EventBridge (`detail`),
-/// `lookup-events`, CloudTrail Lake (whose columns may come in lower case), SNS and SQS.
-const NAMES: [&[u8]; 10] = [
+/// `lookup-events`, CloudTrail Lake (whose columns may come in lower case), SNS, and SQS (`body` in
+/// what Lambda gets, `Body` in what `receive-message` prints).
+const NAMES: [&[u8]; 11] = [
     b"detail",
     b"CloudTrailEvent",
     b"message",
@@ -40,7 +41,16 @@ const NAMES: [&[u8]; 10] = [
     b"eventjson",
     b"Message",
     b"body",
+    b"Body",
 ];
+
+/// The member whose array holds the records of a log file.
+pub const RECORDS: &str = "Records";
+
+/// The arrays, beside `Records`, whose elements may hold events: of `lookup-events`,
+/// `filter-log-events` and `get-log-events`, a CloudWatch Logs subscription, and SQS's
+/// `receive-message`.
+pub const CARRIED: [&[u8]; 4] = [b"Events", b"events", b"logEvents", b"Messages"];
 
 /// Members without which there is no notice.
 const OF_NOTICES: [&[u8]; 4] = [b"messageType", b"digestS3Bucket", b"s3Bucket", b"s3"];
@@ -130,17 +140,23 @@ impl<'a> Content<'a> {
     /// Whether this is an event, or holds one at most `levels` envelopes deep, as far as can be
     /// told without cutting and decompressing texts.
     pub fn leads_to_event(&self, levels: usize) -> bool {
-        match self {
-            Self::Event => true,
-            Self::Notice(_) => false,
-            Self::Texts(_) if levels == 0 => false,
-            Self::Texts(texts) => texts.iter().any(|inside| match inside {
-                Inside::Text(text) => {
-                    is_log_file(text) || Content::of(text).leads_to_event(levels - 1)
-                }
-                Inside::Gzip(_) => false,
-            }),
+        self.leads_to(|content| matches!(content, Content::Event), levels)
+    }
+
+    /// The same for anything else. Arrays are looked into where they stand in a text of their own,
+    /// so that no byte is looked at more than a few times a level.
+    fn leads_to(&self, is_sought: fn(&Content<'_>) -> bool, levels: usize) -> bool {
+        if is_sought(self) {
+            return true;
         }
+        let (Self::Texts(texts), Some(levels)) = (self, levels.checked_sub(1)) else {
+            return false;
+        };
+        let leads = |record| Content::of(record).leads_to(is_sought, levels);
+        texts.iter().any(|inside| match inside {
+            Inside::Text(text) => leads(text) || elements_in(text).any(leads),
+            Inside::Gzip(_) => false,
+        })
     }
 }
 
@@ -149,16 +165,18 @@ impl<'a> Content<'a> {
 pub struct Element<'a>(pub &'a [u8]);
 
 impl Element<'_> {
-    /// Whether it is or holds an event: an object, or an array of objects (a row of CloudTrail
-    /// Lake).
-    pub fn leads_to_event(self) -> bool {
+    /// Whether it is or holds an event, or a notice, which is to be counted: an object, or an array
+    /// of objects (a row of CloudTrail Lake).
+    pub fn is_record(self) -> bool {
+        let leads = |content: Content<'_>| {
+            content.leads_to(|content| !matches!(content, Content::Texts(_)), MAX_LEVELS)
+        };
         if self.0.starts_with(b"{") {
-            return Content::of(self.0).leads_to_event(MAX_LEVELS);
+            return leads(Content::of(self.0));
         }
-        Elements::of(self.0)
-            .filter(|column| column.starts_with(b"{"))
+        objects_of(self.0)
             .map(Content::of)
-            .any(|column| column != Content::Event && column.leads_to_event(MAX_LEVELS))
+            .any(|column| column != Content::Event && leads(column))
     }
 }
 
@@ -170,7 +188,7 @@ pub fn unescaped(value: &[u8]) -> Option<Cow<'_, [u8]>> {
 /// Whether a member of this name can show that an object is no event, and must be looked at.
 pub fn may_name(name: &str) -> bool {
     let name = name.as_bytes();
-    name == b"awslogs" || NAMES.contains(&name) || OF_NOTICES.contains(&name)
+    name == b"awslogs" || name == b"Sns" || NAMES.contains(&name) || OF_NOTICES.contains(&name)
 }
 
 /// Whether the first member is one that only events begin with. CloudTrail's versions begin with
@@ -185,8 +203,15 @@ fn begins_like_an_event(record: &[u8]) -> bool {
     OF_EVENTS.contains(&name) && !(name == OF_EVENTS[0] && value.starts_with(b"\"2"))
 }
 
-fn is_log_file(text: &[u8]) -> bool {
-    Members::of(text).any(|(name, value)| *name == *b"Records" && value.starts_with(b"["))
+/// The objects in an array that is all of a text, or in the arrays that may hold records.
+fn elements_in(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let arrays = Members::of(text)
+        .filter(|(name, _)| **name == *RECORDS.as_bytes() || CARRIED.contains(&&**name));
+    objects_of(text).chain(arrays.flat_map(|(_, array)| objects_of(array)))
+}
+
+fn objects_of(array: &[u8]) -> impl Iterator<Item = &[u8]> {
+    Elements::of(array).filter(|element| element.starts_with(b"{"))
 }
 
 /// What the members of an object have shown so far. The last `eventSource` counts, as it does to
@@ -223,6 +248,10 @@ impl<'a> Seen<'a> {
             b"s3Bucket" => self.mark(Mark::Bucket),
             b"s3ObjectKey" => self.mark(Mark::ObjectKey),
             b"awslogs" => self.texts.extend(member(value, b"data").map(Inside::Gzip)),
+            // SNS in what Lambda gets.
+            b"Sns" => self
+                .texts
+                .extend(member(value, b"Message").map(Inside::Text)),
             b"event" if value.starts_with(b"{") => {
                 let original = member(value, b"original");
                 let text = original.unwrap_or(Cow::Borrowed(value));

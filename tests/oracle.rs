@@ -16,7 +16,7 @@ use hsmtrail::schema;
 use serde_json::Value;
 
 /// Another seed for each form, so that together they see more records.
-const FORMS: [(&str, &str); 19] = [
+const FORMS: [(&str, &str); 21] = [
     ("ndjson", "101"),
     ("records", "102"),
     ("pretty", "103"),
@@ -36,6 +36,8 @@ const FORMS: [(&str, &str); 19] = [
     ("elastic", "117"),
     ("sns", "118"),
     ("sqs", "119"),
+    ("receive", "120"),
+    ("lambda-sns", "121"),
 ];
 
 #[test]

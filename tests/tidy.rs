@@ -33,7 +33,15 @@ const ROOMS: [(&str, &[&str]); 26] = [
     ("pipe", &[]),
     ("envelope", &[]),
     // Whether an array of another name than `Records` holds records is seen at its elements.
-    ("framing", &["blocks", "envelope::Element"]),
+    (
+        "framing",
+        &[
+            "blocks",
+            "envelope::CARRIED",
+            "envelope::Element",
+            "envelope::RECORDS",
+        ],
+    ),
     ("decode", &["blocks", "event"]),
     ("event", &[]),
     ("enrich", &["event"]),

@@ -29,10 +29,8 @@ impl<'a> Members<'a> {
     /// The members of `object`; none of bytes that do not begin with `{`, blanks and a byte order
     /// mark aside.
     pub fn of(object: &'a [u8]) -> Self {
-        let object = skip_blanks(object);
-        let object = skip_blanks(object.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(object));
         Self {
-            rest: object.strip_prefix(b"{").unwrap_or_default(),
+            rest: inside(object, b"{"),
         }
     }
 
@@ -65,10 +63,11 @@ impl<'a> Iterator for Members<'a> {
 }
 
 impl<'a> Elements<'a> {
-    /// The elements of `array`; none of bytes that do not begin with `[`.
+    /// The elements of `array`; none of bytes that do not begin with `[`, blanks and a byte order
+    /// mark aside.
     pub fn of(array: &'a [u8]) -> Self {
         Self {
-            rest: array.strip_prefix(b"[").unwrap_or_default(),
+            rest: inside(array, b"["),
         }
     }
 }
@@ -82,6 +81,13 @@ impl<'a> Iterator for Elements<'a> {
         self.rest = rest;
         (!value.is_empty()).then_some(value)
     }
+}
+
+/// What stands behind the bracket of a value that begins with it.
+fn inside<'a>(value: &'a [u8], bracket: &[u8]) -> &'a [u8] {
+    let value = skip_blanks(value);
+    let value = skip_blanks(value.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(value));
+    value.strip_prefix(bracket).unwrap_or_default()
 }
 
 /// The text in `value`, when that is a string; of one that is cut, what there is.
@@ -269,6 +275,7 @@ mod tests {
             (r#"[{"a":1}, {} ]"#, &[r#"{"a":1}"#, "{}"]),
             (r#"[1,"]",[[2]]]"#, &["1", r#""]""#, "[[2]]"]),
             ("[{}", &["{}"]),
+            ("\n\u{feff} [1]", &["1"]),
             ("[{", &["{"]),
             ("{}", &[]),
         ] {

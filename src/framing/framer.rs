@@ -563,7 +563,7 @@ impl Framer {
             Found::ElementOpens => open.array.element = at.saturating_sub(open.start),
             Found::ElementCloses => {
                 let element = bytes.get(open.start + open.array.element..at);
-                if within_limit && element.is_some_and(|bytes| Element(bytes).leads_to_event()) {
+                if within_limit && element.is_some_and(|bytes| Element(bytes).is_record()) {
                     return self.stream(&open);
                 }
             }

@@ -16,15 +16,10 @@
 //! scanned 64 bytes at a step.
 
 use super::scanner::{Scanner, Stop};
-
-/// The arrays, beside `Records`, whose elements may hold events: of `lookup-events`,
-/// `filter-log-events` and `get-log-events`, and a CloudWatch Logs subscription.
-const CARRIED: [&[u8]; 3] = [b"Events", b"events", b"logEvents"];
+use crate::envelope::{CARRIED, RECORDS};
 
 /// The array of rows of CloudTrail Lake's `get-query-results`.
 const ROWS: &[u8] = b"QueryResultRows";
-/// The member whose array holds the records of a log file.
-pub(super) const RECORDS: &str = "Records";
 
 /// Whether an array of that name may hold records.
 pub(super) fn may_name_records(name: &[u8]) -> bool {

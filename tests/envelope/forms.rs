@@ -221,6 +221,12 @@ forms! {
     sqs:
         |events| each(events, |event| format!(r#"{{"messageId":"m","body":{},"eventSource":"aws:sqs"}}"#, string(event))),
         |records| format!(r#"{{"Records":[{}]}}"#, records.join(","));
+    sqs_receive_message:
+        |events| each(events, |event| format!(r#"{{"MessageId":"m","ReceiptHandle":"r","Body":{}}}"#, string(event))),
+        |records| format!(r#"{{"Messages":[{}]}}"#, records.join(","));
+    sns_in_a_lambda_event:
+        |events| each(events, |event| format!(r#"{{"EventSource":"aws:sns","EventVersion":"1.0","Sns":{{"Type":"Notification","Message":{},"MessageAttributes":{{}}}}}}"#, string(event))),
+        |records| format!(r#"{{"Records":[{}]}}"#, records.join(","));
     event_bridge_by_sns_and_sqs:
         |events| each(events, |event| {
             let bridge = format!(r#"{{"version":"0","detail":{event}}}"#);

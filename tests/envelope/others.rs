@@ -43,11 +43,15 @@ fn something_else_passes_as_it_is() {
         r#"{"message":"{\"Records\":[]}"}"#,
         r#"{"message":"{\"Records\":[{\"a\":1}]}"}"#,
         r#"{"detail":{"instance-id":"i","state":"running"},"detail-type":"EC2 Instance State-change Notification"}"#,
+        r#"{"Messages":[{"Body":"x"}],"Sns":{"Message":"y"},"Body":{}}"#,
+        r#"{"Sns":"{}"}"#,
         r#"{"Events":[]}"#,
         r#"{"Events":[],"NextToken":"t"}"#,
         r#"{"events":[{"message":"no JSON"},{"message":"{\"a\":1}"}]}"#,
         r#"{"events":[1,"{}",null,[{}],{"a":{}}],"host":"h"}"#,
         r#"{"events":{"message":"x"}}"#,
+        r#"{"events":[{"message":"{\"Records\":[{\"a\":1}]}"}],"nextToken":"t"}"#,
+        r#"{"events":[{"message":"[{\"a\":1},{\"log\":\"x\"}]"}],"nextToken":"t"}"#,
         r#"{"logEvents":[{"id":"1","message":"Time: 02/21/19\nOpcode : CN_LOGIN (0xd)"}],"messageType":"DATA_MESSAGE"}"#,
         r#"{"QueryResultRows":[[{"eventName":"x"},{"n":"1"}],[]]}"#,
         r#"{"awslogs":{"data":"no base64"}}"#,
@@ -81,6 +85,11 @@ fn notices() {
         ),
         (s3.to_owned(), S3Notification),
         (s3_sorted.to_owned(), S3Notification),
+        (format!(r#"{{"Sns":{}}}"#, message(sns)), SnsNotification),
+        (
+            format!(r#"{{"Body":{}}}"#, string(&message(sns))),
+            SnsNotification,
+        ),
         (
             message(&format!(r#"{{"Records":[{s3},{s3}]}}"#)),
             S3Notification,
@@ -103,6 +112,13 @@ fn notices() {
     let elements = run_every_way(&format!(r#"{{"Records":[{s3},{s3_sorted}]}}"#), UNWRAP);
     assert_eq!(elements.lines(), [s3, s3_sorted]);
     assert_eq!(elements.notices(), [S3Notification, S3Notification]);
+
+    // What a queue of CloudTrail's notifications gives.
+    let body = format!(r#"{{"MessageId":"m","Body":{}}}"#, string(&message(sns)));
+    let queue = format!(r#"{{"Messages":[{body},{{"Body":"text"}},{body}]}}"#);
+    let elements = run_every_way(&queue, UNWRAP);
+    assert_eq!(elements.lines(), [&body, r#"{"Body":"text"}"#, &body]);
+    assert_eq!(elements.notices(), [SnsNotification, SnsNotification]);
 }
 
 /// What stands beside an event in its text or its array is a record as well, and nothing of it is
@@ -152,6 +168,18 @@ fn events_among_other_things() {
         (
             format!(r#"{{"Events":[],"events":[{{}},{a}],"Records":[{b}]}}"#),
             &["{}", &a, &b],
+        ),
+        // Arrays in the text of an element.
+        (
+            format!(
+                r#"{{"Messages":[{{"Body":{}}},{{"Body":{}}}]}}"#,
+                string(&format!(
+                    r#"{{"messageType":"DATA_MESSAGE","logEvents":[{{"message":{}}}]}}"#,
+                    string(&a)
+                )),
+                string(&format!("[{{}}, {b}]"))
+            ),
+            &[&a, "{}", &b],
         ),
     ] {
         let done = run_every_way(&input, UNWRAP);

@@ -108,9 +108,23 @@ def queue(rng, texts):
     return "\n".join(spread(rng, [("messageId", '"m"'), ("body", string(rng, topic)), ("eventSource", '"aws:sqs"')]) for topic in topics)
 
 
+def receive(rng, texts):
+    """What `aws sqs receive-message` prints."""
+    return spread(rng, [("Messages", "[" + ",".join(spread(rng, [("MessageId", '"m"'), ("Body", string(rng, text))]) for text in texts) + "]")])
+
+
+def notified(rng, texts):
+    """SNS in the events that Lambda gets."""
+    def event(part):
+        records = [spread(rng, [("EventSource", '"aws:sns"'), ("Sns", spread(rng, [("Message", string(rng, text))]))]) for text in part]
+        return '{"Records":[' + ",".join(records) + "]}"
+    return "\n".join(event(part) for part in parts(rng, texts))
+
+
 FORMS = {
     "lookup": lookup, "query": query, "logs": logs, "subscription": subscription, "function": function, "bridge": bridge, "lake": lake, "vector": shipper("message"), "vector-files": files,
     "fluent-bit": shipper("log"), "splunk": splunk, "elastic": elastic, "sns": shipper("Message"), "sqs": queue,
+    "receive": receive, "lambda-sns": notified,
 }
 
 
