@@ -15,7 +15,7 @@
 //! Failure: none. Damage is a frame too.
 //!
 //! An array of another name than `Records`, such as `Events`, is one of records when an element in
-//! it is or holds an event; then framing goes back to its start. Until then the object around it is
+//! it is or holds an event or a notice; then framing goes back to its start. Until then the object around it is
 //! one that may be a record, and is held as such.
 //!
 //! Two things go further than the rule of columns says, so that less is lost:
