@@ -479,7 +479,8 @@ fn siblings(path: &Path) -> Vec<Sibling> {
         directory
     };
     let mut names = rotated_names(directory, base);
-    for look in 0.. {
+    let mut looks_left = LOOKS;
+    loop {
         // What cannot be looked at is not found.
         let open = |(name, age, _): &(OsString, Age, u64)| {
             let sibling = Sibling::of(&directory.join(name), age.clone());
@@ -487,13 +488,13 @@ fn siblings(path: &Path) -> Vec<Sibling> {
         };
         let siblings = names.iter().filter_map(open).collect();
         let before = std::mem::replace(&mut names, rotated_names(directory, base));
-        if before == names || look == LOOKS {
+        if before == names || looks_left == 0 {
             return siblings;
         }
         // Of files that are being renamed some were missed.
+        looks_left -= 1;
         thread::sleep(BETWEEN_LOOKS);
     }
-    Vec::new()
 }
 
 /// The names of rotated files in a directory, with their ages and inodes.
