@@ -130,7 +130,7 @@ fn omprog_loses_nothing_when_hsmtrail_is_killed() {
     let sending = rsyslog.send(traffic(RECORDS));
     let output = rsyslog.path("cloudtrail.ndjson");
     for at in [100, RECORDS / 3, RECORDS * 2 / 3] {
-        rsyslog.host.wait_for_lines(&output, at);
+        rsyslog.host.wait_for_count(&output, at);
         rsyslog.host.kill_filters();
     }
     // Repeats may come before what is missing.
@@ -179,7 +179,7 @@ fn mmexternal_passes_messages_when_hsmtrail_is_killed() {
     };
     let sending = rsyslog.send(traffic(RECORDS));
     let output = rsyslog.path("cloudtrail.ndjson");
-    rsyslog.host.wait_for_lines(&output, 100);
+    rsyslog.host.wait_for_count(&output, 100);
     rsyslog.host.kill_filters();
     let lines = rsyslog.host.wait_for_lines(&output, RECORDS);
     sending.join().unwrap();

@@ -16,12 +16,14 @@
 mod binary;
 #[path = "common/input.rs"]
 mod input;
+#[path = "common/port.rs"]
+mod port;
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write as _;
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -34,6 +36,7 @@ use hsmtrail::cli::Args;
 use hsmtrail::config::Config;
 use hsmtrail::doctor::hosts::{HOSTS, Limit, headroom};
 use input::without_enrichment;
+use port::Port;
 use rustix::process::{Pid, kill_process};
 use toml::{Table, Value};
 
@@ -426,10 +429,8 @@ fn a_client_like_vectors_socket_sink() {
 #[test]
 fn a_client_like_fluent_bits_tcp_output() {
     let recipe = recipe("fluent-bit/exec.yaml");
-    let free = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
+    let port = Port::free();
+    let free = port.address;
     let address = format!("127.0.0.1:{}", value_of(&recipe, "port").unwrap());
     let command = value_of(&recipe, "command").unwrap();
     assert!(command.contains(&address));
@@ -566,6 +567,7 @@ fn is_installed(program: &str) -> bool {
 /// A host with a recipe in a directory of its own.
 struct Setup {
     dir: tempfile::TempDir,
+    port: Port,
 }
 
 impl Setup {
@@ -577,14 +579,15 @@ impl Setup {
         }
         let lines = input::lines(records());
         fs::write(dir.path().join("in/events.ndjson"), lines).unwrap();
-        Self { dir }
+        Self {
+            dir,
+            port: Port::free(),
+        }
     }
 
     /// Writes a recipe with the paths and a port of its own, and gives its path.
     fn file(&self, name: &str) -> String {
-        let free = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = free.local_addr().unwrap().port();
-        let mut text = recipe(name).replace("5170", &port.to_string());
+        let mut text = recipe(name).replace("5170", &self.port.number().to_string());
         for (given, ours) in [
             ("/var/log/cloudtrail", "in"),
             ("/var/log/hsmtrail", "out"),

@@ -16,15 +16,18 @@
 mod host;
 #[path = "common/input.rs"]
 mod input;
+#[path = "common/port.rs"]
+mod port;
 
 use std::fs;
 use std::io::Write as _;
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::Command;
 use std::thread;
 
 use host::{Host, check_all_in_order, installed, number, recipe, traffic};
+use port::Port;
 use tempfile::TempDir;
 
 const RECORDS: usize = 10_000;
@@ -78,18 +81,14 @@ fn folder() -> TempDir {
 
 #[test]
 fn the_destination_loses_alters_and_reorders_nothing() {
-    let port = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port();
-    let change = ("port(5514)", format!("port({port})"));
+    let port = Port::free();
+    let change = ("port(5514)", format!("port({})", port.number()));
     let Some(mut syslog_ng) = SyslogNg::start("destination.conf", folder(), change) else {
         return;
     };
     let mut connection = syslog_ng
         .host
-        .wait_for("the port", || TcpStream::connect(("127.0.0.1", port)).ok());
+        .wait_for("the port", || TcpStream::connect(port.address).ok());
     let sending = thread::spawn(move || {
         for record in traffic(RECORDS) {
             let header = "<13>1 2026-03-07T23:24:10Z relay.example cloudtrail - - -";
@@ -126,7 +125,7 @@ fn the_source_loses_alters_and_reorders_nothing() {
         return;
     };
     let output = syslog_ng.path("cloudhsm.ndjson");
-    syslog_ng.host.wait_for_lines(&output, RECORDS / 2);
+    syslog_ng.host.wait_for_count(&output, RECORDS / 2);
     let mut trail = fs::File::options()
         .append(true)
         .open(syslog_ng.path("trail"))
@@ -149,7 +148,7 @@ fn the_source_loses_nothing_when_hsmtrail_is_killed() {
         return;
     };
     let output = syslog_ng.path("cloudhsm.ndjson");
-    syslog_ng.host.wait_for_lines(&output, 500);
+    syslog_ng.host.wait_for_count(&output, 500);
     let killed = syslog_ng.host.kill_filters();
     let last = format!("\"n\":{}}}\n", RECORDS - 1);
     syslog_ng.host.wait_for("the last record", || {

@@ -14,19 +14,20 @@
 mod binary;
 #[path = "common/http.rs"]
 mod http;
+#[path = "common/port.rs"]
+mod port;
 #[path = "common/prometheus.rs"]
 mod prometheus;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::thread::sleep;
-use std::time::Duration;
 
 use binary::{Running, hsmtrail, run, wait_until};
+use port::Port;
 use prometheus::Prometheus;
 
 const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/data/AWSLogs");
@@ -271,15 +272,17 @@ fn prometheus_evaluates_the_rules_over_what_hsmtrail_exports() {
             "{alert}"
         );
     }
-    let groups = server.rules();
-    let groups = groups["groups"].as_array().unwrap();
-    let evaluated = || {
-        groups
-            .iter()
-            .flat_map(|group| group["rules"].as_array().unwrap())
+    let rules = || {
+        let groups = server.rules();
+        let groups = groups["groups"].as_array().unwrap().iter();
+        let rules = groups.flat_map(|group| group["rules"].as_array().unwrap().clone());
+        rules.collect::<Vec<_>>()
     };
-    assert_eq!(evaluated().count(), 16);
-    for rule in evaluated() {
+    assert_eq!(rules().len(), 16);
+    wait_until("the first turn of every rule", || {
+        rules().iter().all(|rule| rule["health"] != "unknown")
+    });
+    for rule in rules() {
         assert_eq!(
             (&rule["health"], &rule["lastError"]),
             (&"ok".into(), &serde_json::Value::Null),
@@ -293,42 +296,32 @@ fn prometheus_evaluates_the_rules_over_what_hsmtrail_exports() {
 /// `node_exporter` with nothing but the textfile collector; killed when dropped.
 struct NodeExporter {
     child: Child,
-    address: SocketAddr,
+    port: Port,
 }
 
 impl NodeExporter {
     fn start(directory: &Path, log: &Path) -> Option<Self> {
-        // The port is free when it is chosen and may be taken when it is used.
-        for _ in 0..3 {
-            let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-            let address = free.local_addr().unwrap();
-            drop(free);
-            let started = Command::new("prometheus-node-exporter")
-                .args(["--collector.disable-defaults", "--collector.textfile"])
-                .arg(format!(
-                    "--collector.textfile.directory={}",
-                    directory.display()
-                ))
-                .arg(format!("--web.listen-address={address}"))
-                .stdin(Stdio::null())
-                .stdout(Stdio::null())
-                .stderr(File::create(log).unwrap())
-                .spawn();
-            let child = match started {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
-                started => started.unwrap(),
-            };
-            let mut exporter = Self { child, address };
-            let mut is_there = false;
-            while !is_there && exporter.child.try_wait().unwrap().is_none() {
-                is_there = http::request(address, "GET", "/").is_ok();
-                sleep(Duration::from_millis(20));
-            }
-            if is_there {
-                return Some(exporter);
-            }
-        }
-        panic!("node_exporter does not start");
+        let port = Port::free();
+        let started = Command::new("prometheus-node-exporter")
+            .args(["--collector.disable-defaults", "--collector.textfile"])
+            .arg(format!(
+                "--collector.textfile.directory={}",
+                directory.display()
+            ))
+            .arg(format!("--web.listen-address={}", port.address))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(File::create(log).unwrap())
+            .spawn();
+        let child = match started {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
+            started => started.unwrap(),
+        };
+        let exporter = Self { child, port };
+        wait_until("node_exporter", || {
+            http::request(exporter.port.address, "GET", "/").is_ok()
+        });
+        Some(exporter)
     }
 }
 
@@ -357,7 +350,7 @@ fn node_exporter_reads_the_files_of_batch_runs() {
         let done = run(&["--select=cloudhsm", "--metrics-file", file, EXAMPLES], "");
         assert_eq!(done.code, Some(0), "{}", done.err);
     }
-    let text = scrape(exporter.address);
+    let text = scrape(exporter.port.address);
     let lines = |start: &str| {
         let lines = text.lines().filter(|line| line.starts_with(start));
         lines.map(str::to_owned).collect::<Vec<_>>()

@@ -101,14 +101,18 @@ impl Host {
         }
     }
 
-    /// Waits until that file has so many lines, and gives them.
-    pub(crate) fn wait_for_lines(&mut self, file: &Path, count: usize) -> Vec<String> {
-        // A file that still grows is only counted.
+    /// Waits until that file has so many lines; it may still grow, and end inside a character.
+    pub(crate) fn wait_for_count(&mut self, file: &Path, count: usize) {
         self.wait_for(&format!("line {count} of {}", file.display()), || {
             let bytes = fs::read(file).ok()?;
             let lines = memchr::memchr_iter(b'\n', &bytes).count();
             (lines >= count && bytes.ends_with(b"\n")).then_some(())
         });
+    }
+
+    /// Waits for the last line of that file, which is of this number, and gives them all.
+    pub(crate) fn wait_for_lines(&mut self, file: &Path, count: usize) -> Vec<String> {
+        self.wait_for_count(file, count);
         fs::read_to_string(file)
             .unwrap()
             .lines()

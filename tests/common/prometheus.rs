@@ -5,7 +5,7 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
@@ -15,6 +15,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::http;
+use crate::port::Port;
 
 /// How long a start or a scrape may take on a busy machine.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -23,7 +24,7 @@ const POLL_INTERVAL: Duration = Duration::from_millis(100);
 /// A running server with its own configuration and data.
 pub(crate) struct Prometheus {
     child: Child,
-    address: SocketAddr,
+    port: Port,
     directory: TempDir,
 }
 
@@ -35,33 +36,28 @@ impl Prometheus {
 
     /// As [`Self::start`], with these files of rules evaluated as often.
     pub(crate) fn start_with(target: SocketAddr, rules: &[PathBuf]) -> Option<Self> {
-        // The port is free when it is chosen and may be taken when it is used.
-        for _ in 0..3 {
-            match Self::spawn(target, rules) {
-                Ok(mut server) => {
-                    if server.becomes_ready() {
-                        return Some(server);
-                    }
-                    eprintln!("prometheus did not start:\n{}", server.log());
-                }
-                Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
-                Err(error) => panic!("prometheus cannot be started: {error}"),
+        match Self::spawn(target, rules) {
+            Ok(mut server) => {
+                server.wait_until_ready();
+                Some(server)
             }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => panic!("prometheus cannot be started: {error}"),
         }
-        panic!("prometheus does not start");
     }
 
     /// The result of an instant query, as the API's list of series; empty when there is none.
     pub(crate) fn query(&self, expression: &str) -> Vec<Value> {
         let path = format!("/api/v1/query?query={}", percent_encode(expression));
-        let response = http::request(self.address, "GET", &path).unwrap();
+        let response = http::request(self.port.address, "GET", &path).unwrap();
         let answer: Value = serde_json::from_str(&response.body).unwrap();
         assert_eq!(answer["status"], "success", "{expression}: {answer}");
         answer["data"]["result"].as_array().unwrap().clone()
     }
 
-    /// The value of the only series that `expression` yields, waiting until there is one.
-    pub(crate) fn value(&self, expression: &str) -> f64 {
+    /// The value of the only series that `expression` yields, waiting until there is one: there is
+    /// none for the moment after a scrape that took too long.
+    fn value(&self, expression: &str) -> f64 {
         let start = Instant::now();
         loop {
             if let [series] = self.query(expression).as_slice() {
@@ -93,16 +89,24 @@ impl Prometheus {
         }
     }
 
-    /// What the API knows about the scraped target.
-    pub(crate) fn target(&self) -> Value {
-        let response = http::request(self.address, "GET", "/api/v1/targets").unwrap();
-        let answer: Value = serde_json::from_str(&response.body).unwrap();
-        answer["data"]["activeTargets"][0].clone()
+    /// Waits until it has nothing to complain about in what it scrapes.
+    pub(crate) fn wait_for_target(&self) {
+        let start = Instant::now();
+        loop {
+            let response = http::request(self.port.address, "GET", "/api/v1/targets").unwrap();
+            let answer: Value = serde_json::from_str(&response.body).unwrap();
+            let target = &answer["data"]["activeTargets"][0];
+            if target["health"] == "up" && target["lastError"] == "" {
+                return;
+            }
+            assert!(start.elapsed() < PATIENCE, "{target}");
+            sleep(POLL_INTERVAL);
+        }
     }
 
     /// What the API knows about the rules.
     pub(crate) fn rules(&self) -> Value {
-        let response = http::request(self.address, "GET", "/api/v1/rules").unwrap();
+        let response = http::request(self.port.address, "GET", "/api/v1/rules").unwrap();
         let answer: Value = serde_json::from_str(&response.body).unwrap();
         answer["data"].clone()
     }
@@ -119,7 +123,7 @@ impl Prometheus {
                  \x20     - targets: ['{target}']\n"
             ),
         )?;
-        let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
+        let port = Port::free();
         let log = File::create(directory.path().join("log"))?;
         let child = Command::new("prometheus")
             .arg(format!("--config.file={}", config.display()))
@@ -127,27 +131,33 @@ impl Prometheus {
                 "--storage.tsdb.path={}",
                 directory.path().join("data").display()
             ))
-            .arg(format!("--web.listen-address={address}"))
+            .arg(format!("--web.listen-address={}", port.address))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log)
             .spawn()?;
         Ok(Self {
             child,
-            address,
+            port,
             directory,
         })
     }
 
-    fn becomes_ready(&mut self) -> bool {
+    fn wait_until_ready(&mut self) {
         let start = Instant::now();
-        while start.elapsed() < PATIENCE && self.child.try_wait().unwrap().is_none() {
-            if http::request(self.address, "GET", "/-/ready").is_ok_and(|r| r.status == 200) {
-                return true;
-            }
+        let is_ready = |address| {
+            let response = http::request(address, "GET", "/-/ready");
+            response.is_ok_and(|response| response.status == 200)
+        };
+        while !is_ready(self.port.address) {
+            let ended = self.child.try_wait().unwrap();
+            assert!(
+                ended.is_none() && start.elapsed() < PATIENCE,
+                "prometheus does not start: {ended:?}\n{}",
+                self.log()
+            );
             sleep(POLL_INTERVAL);
         }
-        false
     }
 
     fn log(&self) -> String {
