@@ -112,8 +112,10 @@ def alone(binary: str, files: list[Path], *options: str) -> tuple[Counter[str], 
     lines = Counter(done.stdout.decode().split("\n")[:-1])
     counters: Counter[str] = Counter()
     for line in done.stderr.decode().splitlines():
-        name, amount = line.removeprefix("reporter:counter:hsmtrail,").split(",")
-        counters[name] += int(amount)
+        # Now and then it gives a sign of life, on a machine that is busy.
+        if not line.startswith("reporter:status:"):
+            name, amount = line.removeprefix("reporter:counter:hsmtrail,").split(",")
+            counters[name] += int(amount)
     return lines, counters
 
 
@@ -206,6 +208,10 @@ def prepare(work: Path) -> dict[str, str]:
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.driver.host": "127.0.0.1",
         "spark.ui.enabled": "false",
+        # Nobody is taken for dead who only does not get to run.
+        "spark.network.timeout": "600s",
+        "spark.worker.timeout": "600",
+        "spark.python.authenticate.socketTimeout": "600s",
         # Both workers are there before a task is given out.
         "spark.scheduler.minRegisteredResourcesRatio": "1.0",
         "spark.scheduler.maxRegisteredResourcesWaitingTime": "600s",
