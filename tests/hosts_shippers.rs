@@ -34,7 +34,7 @@ use binary::{Running, Signal, hsmtrail, run, run_command, wait_until};
 use clap::Parser as _;
 use hsmtrail::cli::Args;
 use hsmtrail::config::Config;
-use hsmtrail::doctor::hosts::{HOSTS, Limit, headroom};
+use hsmtrail::doctor::hosts::{Advice, HOSTS, Limit, LongestLines, headroom};
 use input::without_enrichment;
 use port::Port;
 use rustix::process::{Pid, kill_process};
@@ -165,6 +165,19 @@ fn value_of<'a>(text: &'a str, key: &str) -> Option<&'a str> {
     })
 }
 
+/// The bytes that a recipe sets `key` to, whatever its syntax; `m` is 1 MiB.
+fn bytes_set(text: &str, key: &str) -> Option<u64> {
+    let is_setting = |line: &&str| !line.trim_start().starts_with('#');
+    text.lines().filter(is_setting).find_map(|line| {
+        let (_, rest) = line.split_once(key)?;
+        let value = rest.trim_start_matches([' ', ':', '=', '>', '(', '"']);
+        let end = value.find(|c: char| !c.is_ascii_digit());
+        let (number, unit) = value.split_at(end.unwrap_or(value.len()));
+        let shift = if unit.starts_with('m') { 20 } else { 0 };
+        Some(number.parse::<u64>().ok()? << shift)
+    })
+}
+
 #[test]
 fn a_recipe_and_the_doctor_name_the_same_settings() {
     for (name, directory) in DIRECTORIES {
@@ -191,18 +204,29 @@ fn a_recipe_and_the_doctor_name_the_same_settings() {
 #[test]
 fn the_buffers_of_the_recipes_are_large_enough() {
     let needed = headroom(LONGEST as u64, 2);
-    for (name, directory) in &DIRECTORIES[..5] {
+    for (name, directory) in DIRECTORIES {
         for (path, text) in files(directory) {
-            for host in HOSTS.iter().filter(|host| host.name == *name) {
+            for host in HOSTS.iter().filter(|host| host.name == name) {
                 if let Limit::Set { key, .. } = host.limit
-                    && let Some(value) = value_of(&text, key)
+                    && let Some(bytes) = bytes_set(&text, key)
                 {
-                    let bytes: u64 = value.parse().unwrap();
                     assert!(bytes >= needed, "{}: {key} is {bytes}", path.display());
                 }
             }
         }
     }
+    // What is asked for each message is answered with more than the message.
+    let mut answers = HOSTS.iter();
+    let answers = answers.find(|host| host.part == "answers of mmexternal");
+    let longest = LongestLines {
+        before: LONGEST as u64,
+        after: LONGEST as u64,
+    };
+    let Advice::Write(asked) = answers.unwrap().advice(longest) else {
+        panic!("the default is not enough");
+    };
+    let given = recipe("rsyslog/mmexternal.conf");
+    assert!(bytes_set(&given, "maxMessageSize") >= bytes_set(&asked, "maxMessageSize"));
     // And where a limit is too low by itself, it is given.
     for (file, key) in [
         ("vector/exec.toml", "max_line_bytes"),
@@ -211,10 +235,17 @@ fn the_buffers_of_the_recipes_are_large_enough() {
         ("fluent-bit/exec.yaml", "buffer_max_size"),
         ("fluent-bit/before.yaml", "buffer_max_size"),
         ("fluent-bit/after.yaml", "buffer_size"),
+        ("rsyslog/omprog.conf", "maxMessageSize"),
+        ("rsyslog/mmexternal.conf", "maxMessageSize"),
+        ("syslog-ng/source.conf", "log-msg-size"),
+        ("syslog-ng/destination.conf", "log-msg-size"),
         ("redpanda-connect/subprocess.yaml", "max_buffer"),
         ("redpanda-connect/subprocess.yaml", "max_buffer_size"),
     ] {
-        assert!(value_of(&recipe(file), key).is_some(), "{file} lacks {key}");
+        assert!(
+            bytes_set(&recipe(file), key).is_some(),
+            "{file} lacks {key}"
+        );
     }
 }
 

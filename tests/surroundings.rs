@@ -6,7 +6,8 @@
     clippy::unwrap_used,
     clippy::panic,
     clippy::indexing_slicing,
-    reason = "a test fails by panicking"
+    clippy::print_stderr,
+    reason = "a test fails by panicking, and says what it skips"
 )]
 
 #[path = "common/binary.rs"]
@@ -25,7 +26,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use binary::{Running, Signal, hsmtrail, run_command, wait_until};
-use input::{cloudhsm, lines};
+use input::{cloudhsm, lines, without_enrichment};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_hsmtrail");
 
@@ -210,6 +211,51 @@ fn no_environment_no_home_and_sigint_ignored() {
     }
     let done = running.finish();
     assert_eq!(done.quiet().lines().count(), 4);
+}
+
+/// No shell, no /proc, no /dev and no other file than the binary and the libraries that it is linked
+/// to.
+#[test]
+fn a_root_with_nothing_in_it() {
+    const CHROOT: &str = "/usr/sbin/chroot";
+    let place = tempfile::tempdir().unwrap();
+    let root = place.path();
+    fs::copy(BINARY, root.join("hsmtrail")).unwrap();
+    let linked = Command::new("ldd").arg(BINARY).output().unwrap().stdout;
+    let linked = String::from_utf8(linked).unwrap();
+    let libraries = linked
+        .split_whitespace()
+        .filter(|word| word.starts_with('/'));
+    for library in libraries {
+        let copy = root.join(library.trim_start_matches('/'));
+        fs::create_dir_all(copy.parent().unwrap()).unwrap();
+        fs::copy(library, copy).unwrap();
+    }
+    let run = |args: &[&str], input: &str| {
+        let mut command = Command::new(CHROOT);
+        command.arg(root).arg("/hsmtrail").args(args).env_clear();
+        command.stdin(Stdio::piped());
+        run_command(command, input)
+    };
+    if !Path::new(CHROOT).exists() || run(&["--version"], "").code == Some(125) {
+        eprintln!("SKIPPED: only root can change the root directory");
+        return;
+    }
+    fs::write(root.join("events"), lines(&[cloudhsm(1), "{]".to_owned()])).unwrap();
+    let files = ["--rejects=/rejects", "--metrics-file=/m-%p.prom"];
+    let done = run(
+        &[&files[..], &["--metrics-listen=0", "events"]].concat(),
+        "",
+    );
+    assert_eq!((done.code, done.err.as_str()), (Some(1), ""));
+    assert_eq!(without_enrichment(done.text().trim_end()).0, cloudhsm(1));
+    assert!(root.join("rejects").exists());
+    let done = run(&["--metrics-listen=unix:/m.sock", "--lockstep"], "{}\n\n");
+    assert_eq!(done.quiet(), "{}\n{}\n");
+    let done = run(&["--ack=omprog", "--output=/kept"], "{}\n");
+    assert_eq!(done.quiet(), "OK\nOK\n");
+    let report = run(&["doctor"], "{}\n");
+    assert!(report.text().starts_with("1 records read"), "{report:?}");
 }
 
 #[test]

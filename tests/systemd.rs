@@ -12,6 +12,8 @@
 
 #[path = "common/binary.rs"]
 mod binary;
+#[path = "common/host.rs"]
+mod host;
 #[path = "common/http.rs"]
 mod http;
 #[path = "common/input.rs"]
@@ -26,10 +28,13 @@ use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::thread;
 
 use binary::{Done, Running, Signal, hsmtrail, run_command, wait_until};
 use input::{cloudhsm, lines, other};
 use port::Port;
+
+const RECORDS: usize = 10_000;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_hsmtrail");
 const PROXY: &str = "/lib/systemd/systemd-socket-proxyd";
@@ -406,7 +411,8 @@ fn what_is_not_one_socket_that_listens_is_told() {
     );
 }
 
-/// systemd's own program for trying a service out starts it with the first client.
+/// systemd's own program for trying a service out starts it with the first client, and all that
+/// another one sends comes through.
 #[test]
 fn systemd_starts_it_with_the_first_client() {
     if asked(Command::new("systemd-socket-activate").arg("--version")).is_none() {
@@ -426,9 +432,17 @@ fn systemd_starts_it_with_the_first_client() {
     // The first one says nothing and goes.
     wait_until("the socket", || UnixStream::connect(&socket).is_ok());
     let mut client = UnixStream::connect(&socket).unwrap();
-    client.write_all(b"{\"a\":1}\n").unwrap();
-    running.expect_out("{\"a\":1}\n");
-    assert_eq!(stop(running).code, Some(0));
+    let sending = thread::spawn(move || {
+        let records = lines(&host::traffic(RECORDS));
+        client.write_all(records.as_bytes()).unwrap();
+    });
+    let last = format!("\"n\":{}}}\n", RECORDS - 1);
+    running.wait_for_out(|out| out.ends_with(last.as_bytes()));
+    sending.join().unwrap();
+    let done = stop(running);
+    assert_eq!(done.code, Some(0));
+    let written: Vec<String> = done.text().lines().map(str::to_owned).collect();
+    host::check_all_in_order(&written, RECORDS);
 }
 
 /// The way from a port to the metrics on a Unix socket.
