@@ -220,20 +220,20 @@ fn a_root_with_nothing_in_it() {
     const CHROOT: &str = "/usr/sbin/chroot";
     let place = tempfile::tempdir().unwrap();
     let root = place.path();
-    fs::copy(BINARY, root.join("hsmtrail")).unwrap();
     let linked = Command::new("ldd").arg(BINARY).output().unwrap().stdout;
     let linked = String::from_utf8(linked).unwrap();
-    let libraries = linked
-        .split_whitespace()
-        .filter(|word| word.starts_with('/'));
-    for library in libraries {
-        let copy = root.join(library.trim_start_matches('/'));
-        fs::create_dir_all(copy.parent().unwrap()).unwrap();
-        fs::copy(library, copy).unwrap();
-    }
+    // By another process: what a child of this one may hold open for writing cannot be run.
+    let mut copy = Command::new("cp");
+    copy.args(["-L", "--parents", BINARY]);
+    copy.args(
+        linked
+            .split_whitespace()
+            .filter(|word| word.starts_with('/')),
+    );
+    assert!(copy.arg(root).status().unwrap().success());
     let run = |args: &[&str], input: &str| {
         let mut command = Command::new(CHROOT);
-        command.arg(root).arg("/hsmtrail").args(args).env_clear();
+        command.arg(root).arg(BINARY).args(args).env_clear();
         command.stdin(Stdio::piped());
         run_command(command, input)
     };
