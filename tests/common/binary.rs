@@ -288,10 +288,12 @@ impl Stream {
             .more
             .wait_timeout_while(bytes, PATIENCE, |bytes| !is_there(bytes))
             .unwrap();
+        let end = &bytes[bytes.len().saturating_sub(1000)..];
         assert!(
             !waited.timed_out(),
-            "{what} does not come; so far: {}",
-            String::from_utf8_lossy(&bytes)
+            "{what} does not come; {} bytes so far, at their end: {}",
+            bytes.len(),
+            String::from_utf8_lossy(end)
         );
         bytes.clone()
     }
