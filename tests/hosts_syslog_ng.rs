@@ -86,9 +86,9 @@ fn the_destination_loses_alters_and_reorders_nothing() {
     let Some(mut syslog_ng) = SyslogNg::start("destination.conf", folder(), change) else {
         return;
     };
-    let mut connection = syslog_ng
-        .host
-        .wait_for("the port", || TcpStream::connect(port.address).ok());
+    let mut connection = syslog_ng.host.wait_for("the port", || {
+        TcpStream::connect(port.address).map_err(|_| 0)
+    });
     let sending = thread::spawn(move || {
         for record in traffic(RECORDS) {
             let header = "<13>1 2026-03-07T23:24:10Z relay.example cloudtrail - - -";
@@ -151,12 +151,7 @@ fn the_source_loses_nothing_when_hsmtrail_is_killed() {
     syslog_ng.host.wait_for_count(&output, 500);
     let killed = syslog_ng.host.kill_filters();
     let last = format!("\"n\":{}}}\n", RECORDS - 1);
-    syslog_ng.host.wait_for("the last record", || {
-        fs::read_to_string(&output)
-            .ok()?
-            .ends_with(&last)
-            .then_some(())
-    });
+    syslog_ng.host.wait_for_end(&output, &last);
     syslog_ng.host.stop();
     let text = fs::read_to_string(output).unwrap();
     let (mut next, mut cut) = (0, 0);

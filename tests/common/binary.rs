@@ -1,6 +1,7 @@
 //! Runs the `hsmtrail` binary: with its input at once, or step by step while a test watches it.
 //!
-//! Every wait is bounded, and a process that is still there when its test ends is killed.
+//! Every wait ends when nothing has come for [`PATIENCE`], and a process that is still there when its
+//! test ends is killed.
 
 #![allow(dead_code, reason = "a test uses the part that it needs")]
 
@@ -283,18 +284,18 @@ impl Stream {
     }
 
     fn wait_for(&self, what: &str, is_there: impl Fn(&[u8]) -> bool) -> Vec<u8> {
-        let bytes = self.bytes.lock().unwrap();
-        let (bytes, waited) = self
-            .more
-            .wait_timeout_while(bytes, PATIENCE, |bytes| !is_there(bytes))
-            .unwrap();
-        let end = &bytes[bytes.len().saturating_sub(1000)..];
-        assert!(
-            !waited.timed_out(),
-            "{what} does not come; {} bytes so far, at their end: {}",
-            bytes.len(),
-            String::from_utf8_lossy(end)
-        );
+        let mut bytes = self.bytes.lock().unwrap();
+        while !is_there(&bytes) {
+            let waited;
+            (bytes, waited) = self.more.wait_timeout(bytes, PATIENCE).unwrap();
+            let end = &bytes[bytes.len().saturating_sub(1000)..];
+            assert!(
+                !waited.timed_out() || is_there(&bytes),
+                "{what} does not come; {} bytes so far, at their end: {}",
+                bytes.len(),
+                String::from_utf8_lossy(end)
+            );
+        }
         bytes.clone()
     }
 

@@ -1,12 +1,13 @@
 //! Runs a real log host over a recipe of `config`, in a folder of its own, on loopback, without root.
 //!
 //! A host that is not installed skips its tests with a line that says so. Every wait is for a
-//! condition, with a deadline that only a test that hangs meets.
+//! condition, and given up only when nothing has moved for [`PATIENCE`].
 
 #![allow(dead_code, reason = "a test uses the part that it needs")]
 
 use std::env;
 use std::fs::{self, File};
+use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -14,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-/// Long enough for a debug build on a busy machine.
+/// Long enough for a debug build on a busy machine to do a little more.
 const PATIENCE: Duration = Duration::from_mins(5);
 
 const LOOK: Duration = Duration::from_millis(100);
@@ -84,12 +85,18 @@ impl Host {
         fs::read_to_string(&self.said).unwrap_or_default()
     }
 
-    /// Waits until `is_there` gives something.
-    pub(crate) fn wait_for<T>(&mut self, what: &str, is_there: impl Fn() -> Option<T>) -> T {
-        let begun = Instant::now();
+    /// Waits until `look` finds something. Until then it says how far it is.
+    pub(crate) fn wait_for<T>(
+        &mut self,
+        what: &str,
+        mut look: impl FnMut() -> Result<T, u64>,
+    ) -> T {
+        let (mut begun, mut before) = (Instant::now(), 0);
         loop {
-            if let Some(found) = is_there() {
-                return found;
+            match look() {
+                Ok(found) => return found,
+                Err(now) if now != before => (begun, before) = (Instant::now(), now),
+                Err(_) => {}
             }
             let ended = self.child.try_wait().unwrap();
             assert!(
@@ -103,11 +110,28 @@ impl Host {
 
     /// Waits until that file has so many lines; it may still grow, and end inside a character.
     pub(crate) fn wait_for_count(&mut self, file: &Path, count: usize) {
+        // Whole lines that were counted, and where they end: nobody takes them back.
+        let (mut lines, mut end) = (0, 0);
         self.wait_for(&format!("line {count} of {}", file.display()), || {
-            let bytes = fs::read(file).ok()?;
-            let lines = memchr::memchr_iter(b'\n', &bytes).count();
-            (lines >= count && bytes.ends_with(b"\n")).then_some(())
+            let bytes = read_from(file, SeekFrom::Start(end)).unwrap_or_default();
+            if let Some(last) = memchr::memrchr(b'\n', &bytes) {
+                lines += memchr::memchr_iter(b'\n', &bytes).count();
+                end += last as u64 + 1;
+            }
+            if lines >= count { Ok(()) } else { Err(end) }
         });
+    }
+
+    /// Waits until that file ends with this text.
+    pub(crate) fn wait_for_end(&mut self, file: &Path, text: &str) {
+        let back = i64::try_from(text.len()).unwrap();
+        self.wait_for(
+            &format!("the end of {}", file.display()),
+            || match read_from(file, SeekFrom::End(-back)) {
+                Ok(end) if end == text.as_bytes() => Ok(()),
+                _ => Err(fs::metadata(file).map_or(0, |file| file.len())),
+            },
+        );
     }
 
     /// Waits for the last line of that file, which is of this number, and gives them all.
@@ -139,7 +163,8 @@ impl Host {
     pub(crate) fn kill_filters(&mut self) -> usize {
         let host = self.child.id();
         let found = self.wait_for("hsmtrail", || {
-            Some(filters_of(host)).filter(|found| !found.is_empty())
+            let found = filters_of(host);
+            if found.is_empty() { Err(0) } else { Ok(found) }
         });
         for pid in &found {
             // It may just have ended by itself.
@@ -154,6 +179,14 @@ impl Drop for Host {
         drop(self.child.kill());
         drop(self.child.wait());
     }
+}
+
+fn read_from(file: &Path, place: SeekFrom) -> io::Result<Vec<u8>> {
+    let mut file = File::open(file)?;
+    file.seek(place)?;
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 fn filters_of(host: u32) -> Vec<Pid> {
