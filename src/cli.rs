@@ -32,6 +32,8 @@ use crate::source::Address;
 #[derive(Debug, Default, Clone, PartialEq, Eq, Parser)]
 #[command(
     name = "hsmtrail",
+    // Not what the caller put in its place, which may be anything.
+    bin_name = "hsmtrail",
     version,
     about = ABOUT,
     long_about = LONG_ABOUT,

@@ -4,7 +4,8 @@
 //! the sample's totals and longest lines, what to write into which host's file, and warnings.
 //!
 //! Invariants: **Nothing is written, created or listened on for longer than a look.** Without a
-//! sample the settings are for the longest record that CloudTrail delivers.
+//! sample the settings are for the longest record that CloudTrail delivers. **A report is text**: of
+//! names that others chose, what a terminal would obey is escaped, as in messages.
 //!
 //! Not here: the facts about hosts ([`hosts`]), the sample's lines ([`sample`]), the warnings'
 //! grounds (`surroundings`), printing and exit statuses (`main`).
@@ -18,6 +19,7 @@ mod surroundings;
 use std::fmt::{self, Display, Write as _};
 
 use crate::config::{Config, Input};
+use crate::logging::printable;
 use crate::metrics::RecordOutcome;
 use hosts::{Advice, HOSTS, LongestLines};
 use sample::{Longest, Sample};
@@ -121,7 +123,7 @@ impl Display for Report {
         write!(f, "\nTo be left as they are:\n{}", or_nothing(&enough))?;
         let mut warnings = String::new();
         for warning in &self.warnings {
-            writeln!(warnings, "  {warning}")?;
+            writeln!(warnings, "  {}", printable(warning))?;
         }
         write!(f, "\nWarnings:\n{}", or_nothing(&warnings))
     }
@@ -134,7 +136,9 @@ fn write_sample(sample: &Sample, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             Some(line) => writeln!(
                 f,
                 "Longest line {when} enrichment: {} bytes, record {} of {}",
-                line.bytes, line.record, line.source
+                line.bytes,
+                line.record,
+                printable(&line.source)
             )?,
             None => writeln!(f, "Longest line {when} enrichment: there is none")?,
         }

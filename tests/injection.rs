@@ -16,10 +16,14 @@ mod binary;
 
 use std::ffi::OsStr;
 use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::Shutdown;
 use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 
-use binary::{Done, hsmtrail, run_command};
+use binary::{Done, Running, hsmtrail, run_command, wait_until};
 use serde_json::Value;
 
 /// Colours, a title, a cleared screen, a bell, a forged line, eight-bit controls, an overwritten
@@ -197,6 +201,95 @@ fn names_of_files_are_printed_as_text() {
                 }
             }
         }
+    }
+}
+
+/// What the doctor reports on stdout is for people too.
+#[test]
+fn a_report_is_text() {
+    for name in HOSTILE {
+        let what = name.escape_ascii().to_string();
+        let place = tempfile::tempdir().unwrap();
+        let sample = path(place.path(), name);
+        fs::write(&sample, "{}\n").unwrap();
+        // An address has to be UTF-8.
+        let listen = format!("unix:{}/no/such/place", String::from_utf8_lossy(name));
+        let mut command = hsmtrail(["doctor", "--metrics-listen"]);
+        command.arg(listen).arg(&sample).current_dir(place.path());
+        let done = run_command(command, "");
+        assert_eq!(done.code, Some(1), "{what}: {}", done.err);
+        let report = String::from_utf8(done.out).unwrap();
+        assert!(
+            report.contains(": 2 bytes, record 1 of "),
+            "{what}: {report}"
+        );
+        check_text(&report, &what);
+        check_text(&done.err, &what);
+    }
+}
+
+/// What a parent has put in the place of the program's name.
+#[test]
+fn help_does_not_repeat_another_name() {
+    for args in [
+        &["--help"][..],
+        &["-h"],
+        &["doctor", "--help"],
+        &["--version"],
+    ] {
+        let of = |name: &[u8]| {
+            let mut command = hsmtrail(args);
+            command.arg0(OsStr::from_bytes(name));
+            run_command(command, "").out
+        };
+        for name in HOSTILE {
+            assert_eq!(of(name), of(b"hsmtrail"), "{}", name.escape_ascii());
+        }
+    }
+}
+
+/// What clients of the metrics endpoint send is neither said nor answered, at the loudest level.
+#[test]
+fn requests_reach_neither_messages_nor_answers() {
+    for format in ["text", "json"] {
+        let mut command = hsmtrail(["-v", "trace", "--log-format", format]);
+        let place = tempfile::tempdir().unwrap();
+        let socket = place.path().join("socket");
+        command
+            .arg("--metrics-listen")
+            .arg([OsStr::new("unix:"), socket.as_os_str()].join(OsStr::new("")));
+        let run = Running::start(command);
+        wait_until("the socket", || socket.exists());
+        for text in HOSTILE {
+            let requests = [
+                [b"GET /", text, b" HTTP/1.1\r\nHost: x\r\n\r\n"].concat(),
+                [text, b" /metrics HTTP/1.1\r\nHost: x\r\n\r\n"].concat(),
+                [
+                    b"GET /metrics HTTP/1.1\r\nHost: ",
+                    text,
+                    b"\r\nX: ",
+                    text,
+                    b"\r\n\r\n",
+                ]
+                .concat(),
+                [b"GET /metrics HTTP/1.", text, b"\r\n\r\n"].concat(),
+                text.repeat(2000),
+            ];
+            for request in requests {
+                let mut client = UnixStream::connect(&socket).unwrap();
+                // It may have been answered and closed before all of it was sent.
+                drop(client.write_all(&request));
+                drop(client.shutdown(Shutdown::Write));
+                let mut answer = Vec::new();
+                drop(client.read_to_end(&mut answer));
+                let answer = String::from_utf8(answer).unwrap().replace("\r\n", "\n");
+                check_text(&answer, &text.escape_ascii().to_string());
+                assert!(!answer.contains("owned") && !answer.contains("all is well"));
+            }
+        }
+        let done = run.finish();
+        check_messages(&done, format == "json", "requests");
+        assert!(!done.err.contains("owned"), "{}", done.err);
     }
 }
 

@@ -89,7 +89,7 @@ const ROOMS: [(&str, &[&str]); 26] = [
     (
         "doctor",
         &[
-            "config", "decode", "metrics", "pipeline", "sink", "socket", "source",
+            "config", "decode", "logging", "metrics", "pipeline", "sink", "socket", "source",
         ],
     ),
     ("config", &["cli", "metrics", "source", "suggest"]),
