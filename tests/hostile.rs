@@ -404,6 +404,35 @@ proptest! {
     }
 }
 
+/// Longer than batches, and some of them longer than records may be: those of the properties are not.
+#[test]
+fn the_laws_hold_of_megabyte_strings_in_any_pieces() {
+    for name in ["megabyte_strings", "giant_string"] {
+        let generator = ALL.iter().find(|one| one.name == name).unwrap();
+        let input = (generator.make)(2 << 20, &mut Noise::new(5));
+        for max_record_bytes in [700_000, 1 << 22] {
+            let limits = Limits {
+                select: Select::All,
+                validate: Validate::All,
+                envelope: Envelope::Unwrap,
+                max_record_bytes,
+                paranoid: false,
+                stop_at_reject: false,
+                keys: false,
+            };
+            let whole = outcome(&input, InputForm::Auto, limits, usize::MAX);
+            assert!(!whole.items.is_empty(), "{name}");
+            check_laws(generator, &input, limits, &whole);
+            let twice = Limits {
+                paranoid: true,
+                ..limits
+            };
+            let in_pieces = outcome(&input, InputForm::Auto, twice, 100_003);
+            assert!(in_pieces == whole, "{name}, {max_record_bytes}");
+        }
+    }
+}
+
 /// Long enough for two batches and more, so that each worker has one. That no decoder disagrees
 /// with the other shows in the same bytes.
 #[test]
