@@ -200,6 +200,8 @@ class Filter:
         )
         self.out, self.err, self.threads = bytearray(), bytearray(), []
         self.accepted, self.is_read = 0, False
+        # The longest time between two of our reads.
+        self.read_at, self.pause = None, 0.0
         if self.process.stderr:
             self.thread(self.collect, self.process.stderr, self.err)
 
@@ -241,6 +243,9 @@ class Filter:
     def read(self, size=1 << 16):
         """Some more of the output; nothing at its end."""
         piece = os.read(self.process.stdout.fileno(), size)
+        now = time.monotonic()
+        self.pause = max(self.pause, now - (self.read_at or now))
+        self.read_at = now
         self.out += piece
         return piece
 

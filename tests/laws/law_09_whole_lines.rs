@@ -12,11 +12,16 @@ use std::time::{Duration, Instant};
 
 use rustix::io::ioctl_fionread;
 
-use crate::binary::{Running, Signal, hsmtrail, run, run_command, wait_until, whole_lines, write};
+use crate::binary::{
+    PATIENCE, Running, Signal, hsmtrail, run, run_command, wait_until, whole_lines, write,
+};
 use crate::input::other;
 
 /// What a busy machine may need for what the contract wants within 200 ms.
 const FAST: Duration = Duration::from_secs(3);
+
+/// Less than a reader may take nothing after a signal.
+const GIVEN_UP: Duration = Duration::from_millis(150);
 
 /// What a reject line begins with.
 const REJECT: &str = "{\"hsmtrail_reject\":{";
@@ -61,15 +66,19 @@ fn with_reader(args: &[&str]) -> (Running, PipeReader) {
     )
 }
 
-/// Takes a little at a time.
-fn slowly(mut reader: PipeReader) -> JoinHandle<String> {
+/// Takes a little at a time. Gives what it took, and the longest time in which it took nothing.
+fn slowly(mut reader: PipeReader) -> JoinHandle<(String, Duration)> {
     thread::spawn(move || {
         let (mut out, mut piece) = (Vec::new(), vec![0; 60_000]);
+        let (mut longest, mut last) = (Duration::ZERO, None::<Instant>);
         loop {
-            match reader.read(&mut piece).unwrap() {
-                0 => return String::from_utf8(out).unwrap(),
-                count => out.extend_from_slice(&piece[..count]),
+            let count = reader.read(&mut piece).unwrap();
+            let since = last.replace(Instant::now());
+            longest = longest.max(since.map_or(Duration::ZERO, |since| since.elapsed()));
+            if count == 0 {
+                return (String::from_utf8(out).unwrap(), longest);
             }
+            out.extend_from_slice(&piece[..count]);
             sleep(Duration::from_micros(500));
         }
     })
@@ -89,22 +98,38 @@ fn a_signal_in_the_middle_drains_what_was_read() {
         (Signal::INT, "[\n", 130),
     ] {
         for workers in ["1", "3"] {
-            let (mut running, reader) = with_reader(&["--workers", workers]);
-            endless(&mut running, start);
-            let reader = slowly(reader);
-            sleep(Duration::from_millis(60)); // Any moment is good.
-            running.signal(signal);
-            let done = running.wait();
-            let out = reader.join().unwrap();
-            assert_eq!(
-                (done.code, done.err.as_str()),
-                (Some(code), ""),
-                "{start:?}"
-            );
-            whole_lines(&out);
-            assert!(is_prefix(&out), "{start:?}");
+            let begun = Instant::now();
+            while !drains(signal, start, code, workers) {
+                assert!(
+                    begun.elapsed() < PATIENCE,
+                    "no reader that takes the output"
+                );
+            }
         }
     }
+}
+
+/// Sends the signal at some moment. False: this machine was so busy that the reader took nothing for
+/// as long as it takes to be given up, so that the end says nothing.
+fn drains(signal: Signal, start: &'static str, code: i32, workers: &str) -> bool {
+    let (mut running, reader) = with_reader(&["--workers", workers]);
+    endless(&mut running, start);
+    let reader = slowly(reader);
+    sleep(Duration::from_millis(60)); // Any moment is good.
+    running.signal(signal);
+    let done = running.wait();
+    let (out, pause) = reader.join().unwrap();
+    if pause > GIVEN_UP && done.err.contains("nobody took the output") {
+        return false;
+    }
+    assert_eq!(
+        (done.code, done.err.as_str()),
+        (Some(code), ""),
+        "{start:?}, {pause:?}"
+    );
+    whole_lines(&out);
+    assert!(is_prefix(&out), "{start:?}");
+    true
 }
 
 #[test]
@@ -198,7 +223,7 @@ fn a_reader_that_takes_nothing_is_given_up() {
         running.signal(signal);
         let status = running.wait_for_end();
         let took = begun.elapsed();
-        assert!(took > Duration::from_millis(150) && took < FAST, "{took:?}");
+        assert!(took > GIVEN_UP && took < FAST, "{took:?}");
         let done = running.wait();
         assert_eq!(status.code(), Some(code));
         assert!(done.err.contains("nobody took the output"), "{}", done.err);
