@@ -90,6 +90,14 @@ impl Output {
         self.oversize = None;
     }
 
+    /// Makes room for the lines of a batch of so many bytes. Room comes in few sizes, so that what one
+    /// buffer gives back fits the next: gaps of all sizes would make memory grow for hours.
+    pub(super) fn make_room(&mut self, bytes: usize) {
+        let enriched = bytes.saturating_add(bytes / 4);
+        let room = enriched.checked_next_power_of_two().unwrap_or(enriched);
+        self.lines.reserve_exact(room);
+    }
+
     /// About how much memory it holds.
     pub(super) fn held_bytes(&self) -> usize {
         let rejects = self.rejects.len() * size_of::<PendingReject>();

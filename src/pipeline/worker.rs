@@ -79,6 +79,7 @@ impl Worker {
     ) {
         output.clear();
         let bytes = &batch.bytes[..];
+        output.make_room(bytes.len());
         let mut run = Run {
             limits: self.limits,
             decoder: &mut self.decoder,
