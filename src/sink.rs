@@ -517,7 +517,8 @@ impl Sink {
 
     fn error(&self, errno: Errno) -> SinkError {
         let name = self.name.clone();
-        if errno == Errno::PIPE {
+        // A socket tells a write that waits in it when its reader goes and leaves bytes unread.
+        if matches!(errno, Errno::PIPE | Errno::CONNRESET) {
             return SinkError::Closed { name };
         }
         SinkError::Write {

@@ -7,6 +7,8 @@
 
 use std::fs;
 use std::io::{Read as _, Write as _};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -14,6 +16,7 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use hsmtrail::framing::{InputForm, RecordDecoder};
+use rustix::io::ioctl_fionread;
 use rustix::process::{Pid, Signal, kill_process};
 use tokio_util::codec::Decoder as _;
 
@@ -274,4 +277,34 @@ fn r_too_few_threads_end_the_run() {
         );
     }
     panic!("200 MiB are too little");
+}
+
+/// A reader of a socket that left while a write waited for it was an error, and not a closed pipe.
+#[test]
+fn r_a_reader_of_a_socket_that_leaves_is_a_closed_pipe() {
+    let (reader, writer) = UnixStream::pair().unwrap();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_hsmtrail"))
+        .env_clear()
+        .stdin(Stdio::piped())
+        .stdout(OwnedFd::from(writer))
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let feeder = thread::spawn(move || while stdin.write_all(b"{\"n\":1}\n").is_ok() {});
+    // Nothing more comes when a write waits.
+    let mut there = 0;
+    loop {
+        thread::sleep(Duration::from_millis(50));
+        let now = ioctl_fionread(&reader).unwrap();
+        if now > 0 && now == there {
+            break;
+        }
+        there = now;
+    }
+    drop(reader);
+    let output = child.wait_with_output().unwrap();
+    feeder.join().unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+    assert_eq!(output.status.code(), Some(141));
 }
