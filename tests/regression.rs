@@ -7,8 +7,8 @@
 
 use std::fs;
 use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
-use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -282,7 +282,9 @@ fn r_too_few_threads_end_the_run() {
 /// A reader of a socket that left while a write waited for it was an error, and not a closed pipe.
 #[test]
 fn r_a_reader_of_a_socket_that_leaves_is_a_closed_pipe() {
-    let (reader, writer) = UnixStream::pair().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let writer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let (reader, _) = listener.accept().unwrap();
     let mut child = Command::new(env!("CARGO_BIN_EXE_hsmtrail"))
         .env_clear()
         .stdin(Stdio::piped())
