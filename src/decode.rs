@@ -86,11 +86,12 @@ impl EventDecoder {
             return Err(DecodeError);
         }
         let mut cursor = Cursor::new(text, line_breaks, room(&mut self.record, text.len()));
-        let policy = members::event(&mut cursor, event).map_err(|_| DecodeError)?;
+        let policy = members::event(&mut cursor, event);
+        let walked = cursor.finish().ok_or(DecodeError)?;
         if let (Some("PutResourcePolicy"), Some(json)) = (event.event_name, policy) {
             event.request.policy = policy::decode(json, room(&mut self.policy, json.len()));
         }
-        Ok(cursor.position())
+        Ok(walked.len)
     }
 }
 

@@ -49,6 +49,17 @@ pub(crate) struct Cursor<'t> {
     depth: usize,
     /// Room for strings that have to be unescaped.
     scratch: &'t mut [u8],
+    /// The text did not follow the grammar.
+    is_refused: bool,
+}
+
+/// What a walk has gone over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Walked {
+    /// Its length in bytes.
+    pub len: usize,
+    /// It holds `\u` escapes.
+    pub has_unicode_escapes: bool,
 }
 
 impl<'t> Cursor<'t> {
@@ -60,17 +71,24 @@ impl<'t> Cursor<'t> {
             place: Place::front(text.as_bytes(), line_breaks),
             depth: 0,
             scratch,
+            is_refused: false,
         }
     }
 
-    /// How many bytes were gone over.
-    pub(crate) fn position(&self) -> usize {
-        self.place.at
+    /// What was gone over; `None` when it did not follow the grammar. Only then is what was read of
+    /// any use.
+    pub(crate) fn finish(self) -> Option<Walked> {
+        let walked = Walked {
+            len: self.place.at,
+            has_unicode_escapes: self.place.unicode_escapes,
+        };
+        (!self.is_refused).then_some(walked)
     }
 
-    /// Whether a `\u` escape was gone over.
-    pub(crate) fn has_unicode_escapes(&self) -> bool {
-        self.place.unicode_escapes
+    /// Ends the walk: nothing is left to be gone over.
+    pub(crate) fn refuse(&mut self) {
+        self.is_refused = true;
+        self.place.text = &[];
     }
 
     /// The first byte of the next value or bracket; white space is gone over.
@@ -79,140 +97,133 @@ impl<'t> Cursor<'t> {
     }
 
     /// Goes over a value.
-    pub(crate) fn skip(&mut self) -> Result<(), Refused> {
-        self.place = skipped(self.place, MAX_DEPTH - self.depth)?;
-        Ok(())
+    pub(crate) fn skip(&mut self) {
+        match skipped(self.place, MAX_DEPTH - self.depth) {
+            Ok(place) => self.place = place,
+            Err(Refused) => self.refuse(),
+        }
     }
 
     /// The text of a string; `None` for an empty one and for another value.
-    pub(crate) fn text(&mut self) -> Result<Option<&'t str>, Refused> {
+    pub(crate) fn text(&mut self) -> Option<&'t str> {
         if self.peek() == Some(b'"') {
-            let text = self.string()?;
-            return Ok(Some(text).filter(|text| !text.is_empty()));
+            return self.string().filter(|text| !text.is_empty());
         }
-        self.skip()?;
-        Ok(None)
+        self.skip();
+        None
     }
 
     /// The value of `true` or `false`; `None` for another value.
-    pub(crate) fn bool(&mut self) -> Result<Option<bool>, Refused> {
+    pub(crate) fn bool(&mut self) -> Option<bool> {
         let first = self.peek();
-        self.skip()?;
-        Ok(match first {
+        self.skip();
+        match first {
             Some(b't') => Some(true),
             Some(b'f') => Some(false),
             _ => None,
-        })
+        }
     }
 
     /// Whether a value is there for the rules that say "has": whether it is not null.
-    pub(crate) fn is_present(&mut self) -> Result<bool, Refused> {
+    pub(crate) fn is_present(&mut self) -> bool {
         let first = self.peek();
-        self.skip()?;
-        Ok(first != Some(b'n'))
+        self.skip();
+        first != Some(b'n')
     }
 
     /// Goes over a value; when it is an object, `member` is called with the name of each member,
     /// and goes over its value. Returns whether it is one.
-    pub(crate) fn members(
-        &mut self,
-        mut member: impl FnMut(&mut Self, &'t str) -> Result<(), Refused>,
-    ) -> Result<bool, Refused> {
+    pub(crate) fn members(&mut self, mut member: impl FnMut(&mut Self, &'t str)) -> bool {
         if self.peek() != Some(b'{') {
-            self.skip()?;
-            return Ok(false);
+            self.skip();
+            return false;
         }
-        self.open()?;
+        self.open();
         let mut next = self.peek();
-        while next != Some(b'}') {
-            if next != Some(b'"') {
-                return Err(Refused);
+        while next == Some(b'"') {
+            let Some(name) = self.string() else { break };
+            if self.place.colon().is_err() {
+                break;
             }
-            let name = self.string()?;
-            self.place.colon()?;
-            member(self, name)?;
-            next = self.after_value(b'}')?;
+            member(self, name);
+            next = self.after_value(b'}');
         }
-        self.close();
-        Ok(true)
+        self.close(next == Some(b'}'));
+        true
     }
 
     /// Goes over a value; when it is an array, `element` is called at each element, and goes over
     /// it. Returns whether it is one.
-    pub(crate) fn elements(
-        &mut self,
-        mut element: impl FnMut(&mut Self) -> Result<(), Refused>,
-    ) -> Result<bool, Refused> {
+    pub(crate) fn elements(&mut self, mut element: impl FnMut(&mut Self)) -> bool {
         if self.peek() != Some(b'[') {
-            self.skip()?;
-            return Ok(false);
+            self.skip();
+            return false;
         }
-        self.open()?;
+        self.open();
         let mut next = self.peek();
-        while next != Some(b']') {
-            element(self)?;
-            next = self.after_value(b']')?;
+        while next.is_some() && next != Some(b']') {
+            element(self);
+            next = self.after_value(b']');
         }
-        self.close();
-        Ok(true)
+        self.close(next == Some(b']'));
+        true
     }
 
     /// Goes over the opening bracket that the cursor stands at.
-    fn open(&mut self) -> Result<(), Refused> {
+    fn open(&mut self) {
         if self.depth == MAX_DEPTH {
-            return Err(Refused);
+            self.refuse();
         }
         self.depth += 1;
         self.place.at += 1;
-        Ok(())
     }
 
-    /// Goes over the closing bracket that the cursor stands at.
-    fn close(&mut self) {
+    /// Goes over the closing bracket that the cursor stands at, when it does.
+    fn close(&mut self, stands_there: bool) {
+        if !stands_there {
+            self.refuse();
+        }
         self.depth -= 1;
         self.place.at += 1;
     }
 
     /// The first byte of what follows a member or an element: `closing`, or, when a comma was gone
-    /// over, what must not be that.
-    fn after_value(&mut self, closing: u8) -> Result<Option<u8>, Refused> {
+    /// over, what must not be that; `None` when neither is there.
+    fn after_value(&mut self, closing: u8) -> Option<u8> {
         let next = self.peek();
-        if next == Some(closing) {
-            return Ok(next);
-        }
         if next != Some(b',') {
-            return Err(Refused);
+            return next.filter(|&byte| byte == closing);
         }
         self.place.at += 1;
-        match self.peek() {
-            Some(byte) if byte != closing => Ok(Some(byte)),
-            _ => Err(Refused),
-        }
+        self.peek().filter(|&byte| byte != closing)
     }
 
     /// The text of the string that the cursor stands at.
     #[expect(clippy::inline_always, reason = "the top of this file says why")]
     #[inline(always)]
-    fn string(&mut self) -> Result<&'t str, Refused> {
+    fn string(&mut self) -> Option<&'t str> {
         let begin = self.place.at + 1;
-        let is_escaped = self.place.string()?;
-        // Both ends stand at quotes.
-        let text = self.text.get(begin..self.place.at - 1).ok_or(Refused)?;
-        if is_escaped {
-            self.unescaped(text)
-        } else {
-            Ok(text)
+        let text = match self.place.string() {
+            // Both ends stand at quotes.
+            Ok(false) => self.text.get(begin..self.place.at - 1),
+            Ok(true) => self.unescaped(begin),
+            Err(Refused) => None,
+        };
+        if text.is_none() {
+            self.refuse();
         }
+        text
     }
 
-    /// Writes the meaning of a string with escapes into the scratch.
+    /// Writes the meaning of the string with escapes that begins at `begin` into the scratch.
     #[cold]
-    fn unescaped(&mut self, raw: &str) -> Result<&'t str, Refused> {
+    fn unescaped(&mut self, begin: usize) -> Option<&'t str> {
+        let raw = self.text.get(begin..self.place.at - 1)?;
         let scratch = mem::take(&mut self.scratch);
-        let len = unescape(raw, scratch).ok_or(Refused)?;
-        let (text, rest) = scratch.split_at_mut_checked(len).ok_or(Refused)?;
+        let len = unescape(raw, scratch)?;
+        let (text, rest) = scratch.split_at_mut_checked(len)?;
         self.scratch = rest;
-        str::from_utf8(text).map_err(|_| Refused)
+        str::from_utf8(text).ok()
     }
 }
 
@@ -614,52 +625,49 @@ mod tests {
     use super::*;
 
     /// The value at the cursor as `serde_json`'s, with every number 0.
-    fn value(cursor: &mut Cursor<'_>) -> Result<Value, Refused> {
-        Ok(match cursor.peek() {
+    fn value(cursor: &mut Cursor<'_>) -> Value {
+        match cursor.peek() {
             Some(b'{') => {
                 let mut members = serde_json::Map::new();
                 cursor.members(|member, name| {
-                    members.insert(name.to_owned(), value(member)?);
-                    Ok(())
-                })?;
+                    members.insert(name.to_owned(), value(member));
+                });
                 members.into()
             }
             Some(b'[') => {
                 let mut elements = Vec::new();
-                cursor.elements(|element| {
-                    elements.push(value(element)?);
-                    Ok(())
-                })?;
+                cursor.elements(|element| elements.push(value(element)));
                 elements.into()
             }
-            Some(b'"') => cursor.text()?.unwrap_or_default().into(),
-            Some(b't' | b'f') => cursor.bool()?.into(),
+            Some(b'"') => cursor.text().unwrap_or_default().into(),
+            Some(b't' | b'f') => cursor.bool().into(),
             Some(b'n') => {
-                cursor.skip()?;
+                cursor.skip();
                 Value::Null
             }
             _ => {
-                cursor.skip()?;
+                cursor.skip();
                 0.into()
             }
-        })
-    }
-
-    fn read(text: &str) -> Result<Value, Refused> {
-        let mut scratch = vec![0; text.len()];
-        let mut cursor = Cursor::new(text, LineBreaks::Blank, &mut scratch);
-        let read = value(&mut cursor)?;
-        if cursor.peek().is_none() {
-            Ok(read)
-        } else {
-            Err(Refused)
         }
     }
 
-    fn skip(text: &str) -> Result<usize, Refused> {
-        let mut cursor = Cursor::new(text, LineBreaks::Blank, &mut []);
-        cursor.skip()?;
-        Ok(cursor.position())
+    fn read(text: &str) -> Option<Value> {
+        let mut scratch = vec![0; text.len()];
+        let mut cursor = Cursor::new(text, LineBreaks::Blank, &mut scratch);
+        let read = value(&mut cursor);
+        let is_whole = cursor.peek().is_none() && cursor.finish().is_some();
+        is_whole.then_some(read)
+    }
+
+    fn skip(text: &str) -> Option<usize> {
+        skip_by(text, LineBreaks::Blank)
+    }
+
+    fn skip_by(text: &str, line_breaks: LineBreaks) -> Option<usize> {
+        let mut cursor = Cursor::new(text, line_breaks, &mut []);
+        cursor.skip();
+        cursor.finish().map(|walked| walked.len)
     }
 
     #[test]
@@ -682,14 +690,14 @@ mod tests {
             ("\u{e9}\u{10ffff}\u{7f}", "\u{e9}\u{10ffff}\u{7f}"),
         ] {
             let quoted = format!("\"{raw}\"");
-            assert_eq!(read(&quoted), Ok(text.into()), "{raw}");
+            assert_eq!(read(&quoted), Some(text.into()), "{raw}");
         }
     }
 
     #[test]
     fn the_size_of_a_number_does_not_matter() {
         for text in ["1e400", "-0.0E-999", &"7".repeat(400)] {
-            assert_eq!(read(text), Ok(0.into()));
+            assert_eq!(read(text), Some(0.into()));
         }
     }
 
@@ -700,11 +708,11 @@ mod tests {
             for len in (0..8).chain(BLOCK - 4..BLOCK + 4).chain([3 * BLOCK]) {
                 for inside in ["a", "\u{e9}", r"\n", r#"\""#, r"\\", r"\u0041"] {
                     let text = format!("{}\"{}\",1", " ".repeat(before), inside.repeat(len));
-                    assert_eq!(skip(&text), Ok(text.len() - 2), "{text}");
+                    assert_eq!(skip(&text), Some(text.len() - 2), "{text}");
                 }
                 for wrong in ["\n", "\0", "\u{1f}", r"\x", r"\u00g0"] {
                     let text = format!("{}\"{}{wrong}\",1", " ".repeat(before), "a".repeat(len));
-                    assert_eq!(skip(&text), Err(Refused), "{text}");
+                    assert_eq!(skip(&text), None, "{text}");
                 }
             }
         }
@@ -713,11 +721,11 @@ mod tests {
     #[test]
     fn a_text_that_is_cut_anywhere_is_refused() {
         let text = r#"{"a":["b\u0041\"",-1.5e+3,true,{"c":null}],"d":"\ud83d\ude00","e":{}}"#;
-        assert_eq!(skip(text), Ok(text.len()));
+        assert_eq!(skip(text), Some(text.len()));
         for cut in 0..text.len() {
             let (text, _) = text.split_at(cut);
-            assert_eq!(skip(text), Err(Refused), "{text}");
-            assert_eq!(read(text), Err(Refused), "{text}");
+            assert_eq!(skip(text), None, "{text}");
+            assert_eq!(read(text), None, "{text}");
         }
     }
 
@@ -733,36 +741,37 @@ mod tests {
                 "{\"a\":1|}",
             ] {
                 let text = text.replace('|', blank);
-                for (line_breaks, end) in [
-                    (LineBreaks::Blank, Ok(text.len())),
-                    (LineBreaks::End, Err(Refused)),
-                ] {
-                    let mut cursor = Cursor::new(&text, line_breaks, &mut []);
-                    assert_eq!(cursor.skip().map(|()| cursor.position()), end, "{text:?}");
-                }
+                assert_eq!(
+                    skip_by(&text, LineBreaks::Blank),
+                    Some(text.len()),
+                    "{text:?}"
+                );
+                assert_eq!(skip_by(&text, LineBreaks::End), None, "{text:?}");
             }
         }
-        let mut cursor = Cursor::new("{ \t}\n{}", LineBreaks::End, &mut []);
-        assert_eq!((cursor.skip(), cursor.position()), (Ok(()), 4));
+        assert_eq!(skip_by("{ \t}\n{}", LineBreaks::End), Some(4));
     }
 
     #[test]
     fn the_deepest_record_is_read() {
         for kinds in [&[("{\"a\":", "}")][..], &[("[", "]"), ("{\"a\":", "}")]] {
             let deepest = nested(kinds, MAX_DEPTH);
-            assert_eq!(skip(&deepest), Ok(deepest.len()));
-            assert!(read(&deepest).is_ok());
+            assert_eq!(skip(&deepest), Some(deepest.len()));
+            assert!(read(&deepest).is_some());
             let deeper = nested(kinds, MAX_DEPTH + 1);
-            assert_eq!(skip(&deeper), Err(Refused));
-            assert_eq!(read(&deeper), Err(Refused));
+            assert_eq!(skip(&deeper), None);
+            assert_eq!(read(&deeper), None);
             // Half of it opened by reading, half by skipping.
             let both = |depth| {
                 let text = nested(&[("[", "]")], depth);
                 let mut cursor = Cursor::new(&text, LineBreaks::Blank, &mut []);
-                cursor.elements(|half| half.elements(Cursor::skip).map(|_| ()))
+                cursor.elements(|half| {
+                    half.elements(Cursor::skip);
+                });
+                cursor.finish().is_some()
             };
-            assert_eq!(both(MAX_DEPTH), Ok(true));
-            assert_eq!(both(MAX_DEPTH + 1), Err(Refused));
+            assert!(both(MAX_DEPTH));
+            assert!(!both(MAX_DEPTH + 1));
         }
     }
 
@@ -770,15 +779,15 @@ mod tests {
     fn every_object_of_the_table_is_gone_over() {
         for (name, text) in OBJECTS {
             let text = str::from_utf8(text).unwrap();
-            assert_eq!(skip(text), Ok(text.trim_end().len()), "{name}");
-            assert!(read(text).is_ok(), "{name}");
+            assert_eq!(skip(text), Some(text.trim_end().len()), "{name}");
+            assert!(read(text).is_some(), "{name}");
         }
     }
 
     proptest! {
         #[test]
         fn what_is_read_is_what_the_model_means(object in object(), blank in blank()) {
-            prop_assert_eq!(read(&object.print(blank)), Ok(object.value()));
+            prop_assert_eq!(read(&object.print(blank)), Some(object.value()));
         }
 
         #[test]
@@ -790,14 +799,14 @@ mod tests {
         ) {
             if let Ok(mut tree) = serde_json::from_str::<Value>(&text) {
                 zero_numbers(&mut tree);
-                prop_assert_eq!(read(&text), Ok(tree));
+                prop_assert_eq!(read(&text), Some(tree));
             }
         }
 
         #[test]
         fn reading_and_skipping_refuse_the_same(text in "[\\[{}\\]\",: \\\\0-9eE+.\\-a-fn\n]{0,40}") {
-            let skipped = skip(&text) == Ok(text.trim_ascii_end().len());
-            prop_assert_eq!(read(&text).is_ok(), skipped);
+            let skipped = skip(&text) == Some(text.trim_ascii_end().len());
+            prop_assert_eq!(read(&text).is_some(), skipped);
         }
     }
 

@@ -18,10 +18,10 @@
 use memchr::memchr2;
 use thiserror::Error;
 
-use super::cursor::{Cursor, Refused};
+use super::cursor::Cursor;
 use crate::blocks::{BLOCK, Block, Level, Simd, SimdMask as _, dispatch};
 
-pub use super::cursor::{LineBreaks, MAX_DEPTH};
+pub use super::cursor::{LineBreaks, MAX_DEPTH, Walked};
 
 /// Why a text is no record, in order of precedence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Error)]
@@ -51,8 +51,8 @@ pub fn check(value: &[u8]) -> Result<(), Defect> {
     let text = utf8(value).ok_or(Defect::NotUtf8)?;
     let mut cursor = Cursor::new(text, LineBreaks::Blank, &mut []);
     let first = cursor.peek();
-    let walked = cursor.skip();
-    let is_whole = walked == Ok(()) && cursor.peek().is_none();
+    cursor.skip();
+    let is_whole = cursor.peek().is_none() && cursor.finish().is_some();
     match first {
         Some(b'{') if is_whole => Ok(()),
         _ if is_too_deep(value) => Err(Defect::TooDeep),
@@ -61,44 +61,32 @@ pub fn check(value: &[u8]) -> Result<(), Defect> {
     }
 }
 
-/// What a walk over an object has found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Walked {
-    /// The object's length in bytes.
-    pub len: usize,
-    /// It holds `\u` escapes.
-    pub has_unicode_escapes: bool,
-}
-
 /// Walks over the object that `text` begins with; `None` when there is none, or one that [`check`]
 /// refuses. What follows it has no influence.
 pub fn walk_object(text: &str, line_breaks: LineBreaks) -> Option<Walked> {
+    if !text.starts_with('{') {
+        return None;
+    }
     let mut cursor = Cursor::new(text, line_breaks, &mut []);
-    let is_object = text.starts_with('{') && cursor.skip() == Ok(());
-    is_object.then(|| Walked::by(&cursor))
+    cursor.skip();
+    cursor.finish()
 }
 
 /// The same for an object on one line that has no member of its own whose name `declines` answers
 /// to; `None` also for one with a name that has escapes.
 pub fn walk_object_without(declines: impl Fn(&str) -> bool, line: &str) -> Option<Walked> {
-    let mut cursor = Cursor::new(line, LineBreaks::End, &mut []);
-    let walked = cursor.members(|cursor, name| {
-        if declines(name) {
-            return Err(Refused);
-        }
-        cursor.skip()
-    });
-    let is_object = line.starts_with('{') && walked == Ok(true);
-    is_object.then(|| Walked::by(&cursor))
-}
-
-impl Walked {
-    fn by(cursor: &Cursor<'_>) -> Self {
-        Self {
-            len: cursor.position(),
-            has_unicode_escapes: cursor.has_unicode_escapes(),
-        }
+    if !line.starts_with('{') {
+        return None;
     }
+    let mut cursor = Cursor::new(line, LineBreaks::End, &mut []);
+    cursor.members(|cursor, name| {
+        if declines(name) {
+            cursor.refuse();
+        } else {
+            cursor.skip();
+        }
+    });
+    cursor.finish()
 }
 
 /// The text of `bytes`, when they are UTF-8.

@@ -45,17 +45,14 @@ impl KeyReader {
         };
         let scratch = room(&mut self.scratch, text.len());
         let mut cursor = Cursor::new(text, LineBreaks::Blank, scratch);
-        let walked = cursor.members(|cursor, name| {
-            match name {
-                "eventID" => key.event_id = cursor.text()?,
-                "recipientAccountId" => key.recipient_account_id = cursor.text()?,
-                "eventTime" => key.event_time = cursor.text()?,
-                "addendum" => key.has_addendum = cursor.is_present()?,
-                _ => cursor.skip()?,
-            }
-            Ok(())
+        let is_object = cursor.members(|cursor, name| match name {
+            "eventID" => key.event_id = cursor.text(),
+            "recipientAccountId" => key.recipient_account_id = cursor.text(),
+            "eventTime" => key.event_time = cursor.text(),
+            "addendum" => key.has_addendum = cursor.is_present(),
+            _ => cursor.skip(),
         });
-        if walked == Ok(true) {
+        if is_object && cursor.finish().is_some() {
             key
         } else {
             RecordKey::default()

@@ -10,61 +10,55 @@
 //! Not here: the meaning of a member (`enrich`), the policy's own JSON ([`super::policy`]), JSON's
 //! grammar ([`super::cursor`]).
 //!
-//! Failure: [`Refused`], when the record is no JSON; what is absent or of another type reads as
-//! absent.
+//! Failure: the cursor knows when the record is no JSON, and what was read from it is then of no
+//! use; what is absent or of another type reads as absent.
 
-use super::cursor::{Cursor, Refused};
+use super::cursor::Cursor;
 use crate::event::{
     Event, Identity, Request, Response, ResponseBackup, ResponseCluster, ResponseDestinationBackup,
     ResponseHsm, Session, Strings,
 };
 
-/// What a value was read as.
-type Read<T> = Result<T, Refused>;
-
 /// Fills `event`, which is empty, from a record, but for its policy. Returns the text of that.
-pub(super) fn event<'a>(record: &mut Cursor<'a>, event: &mut Event<'a>) -> Read<Option<&'a str>> {
+pub(super) fn event<'a>(record: &mut Cursor<'a>, event: &mut Event<'a>) -> Option<&'a str> {
     let mut policy = None;
     let mut insight = None;
-    record.members(|value, name| {
-        match name {
-            "eventSource" => event.event_source = value.text()?,
-            "eventName" => event.event_name = value.text()?,
-            "eventTime" => event.event_time = value.text()?,
-            "eventType" => event.event_type = value.text()?,
-            "awsRegion" => event.aws_region = value.text()?,
-            "sourceIPAddress" => event.source_ip_address = value.text()?,
-            "userAgent" => event.user_agent = value.text()?,
-            "errorCode" => event.error_code = value.text()?,
-            "errorMessage" => event.error_message = value.text()?,
-            "readOnly" => event.read_only = value.bool()?,
-            "recipientAccountId" => event.recipient_account_id = value.text()?,
-            "vpcEndpointId" => event.vpc_endpoint_id = value.text()?,
-            "tlsDetails" => {
-                event.client_provided_host_header =
-                    member(value, "clientProvidedHostHeader", Cursor::text)?;
-            }
-            "sessionCredentialFromConsole" => {
-                event.session_credential_from_console = bool_or_word(value)? == Some(true);
-            }
-            "cloudhsm" => {
-                event.already_enriched = true;
-                value.skip()?;
-            }
-            "userIdentity" => identity(value, &mut event.identity)?,
-            "requestParameters" => policy = request(value, &mut event.request)?,
-            "responseElements" => response(value, &mut event.response)?,
-            "insightDetails" => insight = insight_details(value)?,
-            _ => value.skip()?,
+    record.members(|value, name| match name {
+        "eventSource" => event.event_source = value.text(),
+        "eventName" => event.event_name = value.text(),
+        "eventTime" => event.event_time = value.text(),
+        "eventType" => event.event_type = value.text(),
+        "awsRegion" => event.aws_region = value.text(),
+        "sourceIPAddress" => event.source_ip_address = value.text(),
+        "userAgent" => event.user_agent = value.text(),
+        "errorCode" => event.error_code = value.text(),
+        "errorMessage" => event.error_message = value.text(),
+        "readOnly" => event.read_only = value.bool(),
+        "recipientAccountId" => event.recipient_account_id = value.text(),
+        "vpcEndpointId" => event.vpc_endpoint_id = value.text(),
+        "tlsDetails" => {
+            event.client_provided_host_header =
+                member(value, "clientProvidedHostHeader", Cursor::text);
         }
-        Ok(())
-    })?;
+        "sessionCredentialFromConsole" => {
+            event.session_credential_from_console = bool_or_word(value) == Some(true);
+        }
+        "cloudhsm" => {
+            event.already_enriched = true;
+            value.skip();
+        }
+        "userIdentity" => identity(value, &mut event.identity),
+        "requestParameters" => policy = request(value, &mut event.request),
+        "responseElements" => response(value, &mut event.response),
+        "insightDetails" => insight = insight_details(value),
+        _ => value.skip(),
+    });
     if let (None, Some(insight)) = (event.event_source, insight) {
         event.event_source = insight.event_source;
         event.event_name = insight.event_name;
         event.error_code = insight.error_code;
     }
-    Ok(policy)
+    policy
 }
 
 /// `insightDetails`: of which calls an Insight event says that they are unusually many.
@@ -76,196 +70,167 @@ struct Insight<'a> {
 }
 
 /// Nothing of a value that is no object.
-fn insight_details<'a>(details: &mut Cursor<'a>) -> Read<Option<Insight<'a>>> {
+fn insight_details<'a>(details: &mut Cursor<'a>) -> Option<Insight<'a>> {
     let mut insight = Insight::default();
-    let is_object = details.members(|value, name| {
-        match name {
-            "eventSource" => insight.event_source = value.text()?,
-            "eventName" => insight.event_name = value.text()?,
-            "errorCode" => insight.error_code = value.text()?,
-            _ => value.skip()?,
-        }
-        Ok(())
-    })?;
-    Ok(is_object.then_some(insight))
+    let is_object = details.members(|value, name| match name {
+        "eventSource" => insight.event_source = value.text(),
+        "eventName" => insight.event_name = value.text(),
+        "errorCode" => insight.error_code = value.text(),
+        _ => value.skip(),
+    });
+    is_object.then_some(insight)
 }
 
 /// The last member `name` of an object, read by `read`; nothing of another value.
 fn member<'a, T>(
     object: &mut Cursor<'a>,
     name: &str,
-    read: impl Fn(&mut Cursor<'a>) -> Read<Option<T>>,
-) -> Read<Option<T>> {
+    read: impl Fn(&mut Cursor<'a>) -> Option<T>,
+) -> Option<T> {
     let mut last = None;
     object.members(|value, found| {
         if found == name {
-            last = read(value)?;
-            Ok(())
+            last = read(value);
         } else {
-            value.skip()
+            value.skip();
         }
-    })?;
-    Ok(last)
+    });
+    last
 }
 
 /// Whether a value is there, and its text.
-fn present_text<'a>(value: &mut Cursor<'a>) -> Read<(bool, Option<&'a str>)> {
+fn present_text<'a>(value: &mut Cursor<'a>) -> (bool, Option<&'a str>) {
     let is_null = value.peek() == Some(b'n');
-    Ok((!is_null, value.text()?))
+    (!is_null, value.text())
 }
 
-fn bool_or_word(value: &mut Cursor<'_>) -> Read<Option<bool>> {
+fn bool_or_word(value: &mut Cursor<'_>) -> Option<bool> {
     if value.peek() != Some(b'"') {
         return value.bool();
     }
-    Ok(match value.text()? {
+    match value.text() {
         Some("true") => Some(true),
         Some("false") => Some(false),
         _ => None,
-    })
+    }
 }
 
-fn texts<'a>(list: &mut Cursor<'a>) -> Read<Strings<'a>> {
+fn texts<'a>(list: &mut Cursor<'a>) -> Strings<'a> {
     let mut texts = Strings::new();
-    list.elements(|element| {
-        texts.extend(element.text()?);
-        Ok(())
-    })?;
-    Ok(texts)
+    list.elements(|element| texts.extend(element.text()));
+    texts
 }
 
 /// The texts of the members `key` of the objects in an array.
-fn keys<'a>(list: &mut Cursor<'a>) -> Read<Strings<'a>> {
+fn keys<'a>(list: &mut Cursor<'a>) -> Strings<'a> {
     let mut keys = Strings::new();
-    list.elements(|tag| {
-        keys.extend(member(tag, "key", Cursor::text)?);
-        Ok(())
-    })?;
-    Ok(keys)
+    list.elements(|tag| keys.extend(member(tag, "key", Cursor::text)));
+    keys
 }
 
 /// The length of an array.
-fn length(list: &mut Cursor<'_>) -> Read<Option<usize>> {
+fn length(list: &mut Cursor<'_>) -> Option<usize> {
     let mut length = 0;
     let is_array = list.elements(|element| {
         length += 1;
-        element.skip()
-    })?;
-    Ok(is_array.then_some(length))
+        element.skip();
+    });
+    is_array.then_some(length)
 }
 
-fn identity<'a>(object: &mut Cursor<'a>, identity: &mut Identity<'a>) -> Read<()> {
+fn identity<'a>(object: &mut Cursor<'a>, identity: &mut Identity<'a>) {
     *identity = Identity::default();
-    object.members(|value, name| {
-        match name {
-            "type" => identity.identity_type = value.text()?,
-            "principalId" => identity.principal_id = value.text()?,
-            "arn" => identity.arn = value.text()?,
-            "accountId" => identity.account_id = value.text()?,
-            "accessKeyId" => identity.access_key_id = value.text()?,
-            "userName" => identity.user_name = value.text()?,
-            "invokedBy" => identity.invoked_by = value.text()?,
-            "identityProvider" => identity.identity_provider = value.text()?,
-            "onBehalfOf" => identity.on_behalf_of_user_id = member(value, "userId", Cursor::text)?,
-            "sessionContext" => session(value, &mut identity.session)?,
-            _ => value.skip()?,
-        }
-        Ok(())
-    })?;
-    Ok(())
+    object.members(|value, name| match name {
+        "type" => identity.identity_type = value.text(),
+        "principalId" => identity.principal_id = value.text(),
+        "arn" => identity.arn = value.text(),
+        "accountId" => identity.account_id = value.text(),
+        "accessKeyId" => identity.access_key_id = value.text(),
+        "userName" => identity.user_name = value.text(),
+        "invokedBy" => identity.invoked_by = value.text(),
+        "identityProvider" => identity.identity_provider = value.text(),
+        "onBehalfOf" => identity.on_behalf_of_user_id = member(value, "userId", Cursor::text),
+        "sessionContext" => session(value, &mut identity.session),
+        _ => value.skip(),
+    });
 }
 
-fn session<'a>(object: &mut Cursor<'a>, session: &mut Session<'a>) -> Read<()> {
+fn session<'a>(object: &mut Cursor<'a>, session: &mut Session<'a>) {
     *session = Session::default();
-    object.members(|value, name| {
-        match name {
-            "attributes" => attributes(value, session)?,
-            "sessionIssuer" => issuer(value, session)?,
-            "webIdFederationData" => {
-                session.federated_provider = member(value, "federatedProvider", Cursor::text)?;
-            }
-            _ => value.skip()?,
+    object.members(|value, name| match name {
+        "attributes" => attributes(value, session),
+        "sessionIssuer" => issuer(value, session),
+        "webIdFederationData" => {
+            session.federated_provider = member(value, "federatedProvider", Cursor::text);
         }
-        Ok(())
-    })?;
-    Ok(())
+        _ => value.skip(),
+    });
 }
 
-fn attributes<'a>(object: &mut Cursor<'a>, session: &mut Session<'a>) -> Read<()> {
+fn attributes<'a>(object: &mut Cursor<'a>, session: &mut Session<'a>) {
     (session.creation_date, session.mfa_authenticated) = (None, None);
-    object.members(|value, name| {
-        match name {
-            "creationDate" => session.creation_date = value.text()?,
-            "mfaAuthenticated" => session.mfa_authenticated = bool_or_word(value)?,
-            _ => value.skip()?,
-        }
-        Ok(())
-    })?;
-    Ok(())
+    object.members(|value, name| match name {
+        "creationDate" => session.creation_date = value.text(),
+        "mfaAuthenticated" => session.mfa_authenticated = bool_or_word(value),
+        _ => value.skip(),
+    });
 }
 
-fn issuer<'a>(object: &mut Cursor<'a>, session: &mut Session<'a>) -> Read<()> {
+fn issuer<'a>(object: &mut Cursor<'a>, session: &mut Session<'a>) {
     (
         session.issuer_type,
         session.issuer_user_name,
         session.issuer_arn,
     ) = (None, None, None);
-    object.members(|value, name| {
-        match name {
-            "type" => session.issuer_type = value.text()?,
-            "userName" => session.issuer_user_name = value.text()?,
-            "arn" => session.issuer_arn = value.text()?,
-            _ => value.skip()?,
-        }
-        Ok(())
-    })?;
-    Ok(())
+    object.members(|value, name| match name {
+        "type" => session.issuer_type = value.text(),
+        "userName" => session.issuer_user_name = value.text(),
+        "arn" => session.issuer_arn = value.text(),
+        _ => value.skip(),
+    });
 }
 
 /// Returns the text of the policy.
-fn request<'a>(object: &mut Cursor<'a>, request: &mut Request<'a>) -> Read<Option<&'a str>> {
+fn request<'a>(object: &mut Cursor<'a>, request: &mut Request<'a>) -> Option<&'a str> {
     *request = Request::default();
     let mut policy = None;
     let mut classic = Classic::default();
-    object.members(|value, name| {
-        match name {
-            "clusterId" => {
-                (request.has_cluster_id, request.cluster_id) = present_text(value)?;
-            }
-            "hsmArn" => {
-                (classic.hsm_arn, request.hsm_arn) = present_text(value)?;
-            }
-            "sshKey" => classic.ssh_key = value.is_present()?,
-            "iamRoleArn" => classic.iam_role_arn = value.is_present()?,
-            "subscriptionType" => classic.subscription_type = value.is_present()?,
-            "hsmId" => request.hsm_id = value.text()?,
-            "backupId" => request.backup_id = value.text()?,
-            "sourceBackupId" => request.source_backup_id = value.text()?,
-            "destinationRegion" => request.destination_region = value.text()?,
-            "availabilityZone" => request.availability_zone = value.text()?,
-            "subnetId" => request.subnet_id = value.text()?,
-            "subnetIds" => request.subnet_ids = texts(value)?,
-            "eniId" => request.eni_id = value.text()?,
-            "eniIp" => request.eni_ip = value.text()?,
-            "hsmType" => request.hsm_type = value.text()?,
-            "mode" => request.mode = value.text()?,
-            "resourceId" => request.resource_id = value.text()?,
-            "resourceArn" => request.resource_arn = value.text()?,
-            "hapgArn" => request.hapg_arn = value.text()?,
-            "clientArn" => request.client_arn = value.text()?,
-            "backupRetentionPolicy" => {
-                request.backup_retention_value = member(value, "value", Cursor::text)?;
-            }
-            "neverExpires" => request.never_expires = value.bool()?,
-            "tagList" => request.tag_list_keys = keys(value)?,
-            "tagKeyList" => request.tag_key_list = texts(value)?,
-            "policy" => policy = value.text()?,
-            _ => value.skip()?,
+    object.members(|value, name| match name {
+        "clusterId" => {
+            (request.has_cluster_id, request.cluster_id) = present_text(value);
         }
-        Ok(())
-    })?;
+        "hsmArn" => {
+            (classic.hsm_arn, request.hsm_arn) = present_text(value);
+        }
+        "sshKey" => classic.ssh_key = value.is_present(),
+        "iamRoleArn" => classic.iam_role_arn = value.is_present(),
+        "subscriptionType" => classic.subscription_type = value.is_present(),
+        "hsmId" => request.hsm_id = value.text(),
+        "backupId" => request.backup_id = value.text(),
+        "sourceBackupId" => request.source_backup_id = value.text(),
+        "destinationRegion" => request.destination_region = value.text(),
+        "availabilityZone" => request.availability_zone = value.text(),
+        "subnetId" => request.subnet_id = value.text(),
+        "subnetIds" => request.subnet_ids = texts(value),
+        "eniId" => request.eni_id = value.text(),
+        "eniIp" => request.eni_ip = value.text(),
+        "hsmType" => request.hsm_type = value.text(),
+        "mode" => request.mode = value.text(),
+        "resourceId" => request.resource_id = value.text(),
+        "resourceArn" => request.resource_arn = value.text(),
+        "hapgArn" => request.hapg_arn = value.text(),
+        "clientArn" => request.client_arn = value.text(),
+        "backupRetentionPolicy" => {
+            request.backup_retention_value = member(value, "value", Cursor::text);
+        }
+        "neverExpires" => request.never_expires = value.bool(),
+        "tagList" => request.tag_list_keys = keys(value),
+        "tagKeyList" => request.tag_key_list = texts(value),
+        "policy" => policy = value.text(),
+        _ => value.skip(),
+    });
     request.has_classic_member = classic.any();
-    Ok(policy)
+    policy
 }
 
 /// Which of the members that only classic requests have are present.
@@ -287,95 +252,75 @@ impl Classic {
     }
 }
 
-fn response<'a>(object: &mut Cursor<'a>, response: &mut Response<'a>) -> Read<()> {
+fn response<'a>(object: &mut Cursor<'a>, response: &mut Response<'a>) {
     *response = Response::default();
-    object.members(|value, name| {
-        match name {
-            "hsmId" => response.hsm_id = value.text()?,
-            "state" => response.state = value.text()?,
-            "hsmArn" => response.hsm_arn = value.text()?,
-            "hapgArn" => response.hapg_arn = value.text()?,
-            "clientArn" => response.client_arn = value.text()?,
-            "hsm" => hsm(value, &mut response.hsm)?,
-            "cluster" => cluster(value, &mut response.cluster)?,
-            "backup" => backup(value, &mut response.backup)?,
-            "destinationBackup" => copy(value, &mut response.destination_backup)?,
-            _ => value.skip()?,
-        }
-        Ok(())
-    })?;
-    Ok(())
+    object.members(|value, name| match name {
+        "hsmId" => response.hsm_id = value.text(),
+        "state" => response.state = value.text(),
+        "hsmArn" => response.hsm_arn = value.text(),
+        "hapgArn" => response.hapg_arn = value.text(),
+        "clientArn" => response.client_arn = value.text(),
+        "hsm" => hsm(value, &mut response.hsm),
+        "cluster" => cluster(value, &mut response.cluster),
+        "backup" => backup(value, &mut response.backup),
+        "destinationBackup" => copy(value, &mut response.destination_backup),
+        _ => value.skip(),
+    });
 }
 
-fn hsm<'a>(object: &mut Cursor<'a>, hsm: &mut ResponseHsm<'a>) -> Read<()> {
+fn hsm<'a>(object: &mut Cursor<'a>, hsm: &mut ResponseHsm<'a>) {
     *hsm = ResponseHsm::default();
-    object.members(|value, name| {
-        match name {
-            "clusterId" => hsm.cluster_id = value.text()?,
-            "hsmId" => hsm.hsm_id = value.text()?,
-            "availabilityZone" => hsm.availability_zone = value.text()?,
-            "subnetId" => hsm.subnet_id = value.text()?,
-            "eniId" => hsm.eni_id = value.text()?,
-            "eniIp" => hsm.eni_ip = value.text()?,
-            "hsmType" => hsm.hsm_type = value.text()?,
-            "state" => hsm.state = value.text()?,
-            _ => value.skip()?,
-        }
-        Ok(())
-    })?;
-    Ok(())
+    object.members(|value, name| match name {
+        "clusterId" => hsm.cluster_id = value.text(),
+        "hsmId" => hsm.hsm_id = value.text(),
+        "availabilityZone" => hsm.availability_zone = value.text(),
+        "subnetId" => hsm.subnet_id = value.text(),
+        "eniId" => hsm.eni_id = value.text(),
+        "eniIp" => hsm.eni_ip = value.text(),
+        "hsmType" => hsm.hsm_type = value.text(),
+        "state" => hsm.state = value.text(),
+        _ => value.skip(),
+    });
 }
 
-fn cluster<'a>(object: &mut Cursor<'a>, cluster: &mut ResponseCluster<'a>) -> Read<()> {
+fn cluster<'a>(object: &mut Cursor<'a>, cluster: &mut ResponseCluster<'a>) {
     *cluster = ResponseCluster::default();
-    object.members(|value, name| {
-        match name {
-            "clusterId" => cluster.cluster_id = value.text()?,
-            "sourceBackupId" => cluster.source_backup_id = value.text()?,
-            "vpcId" => cluster.vpc_id = value.text()?,
-            "securityGroup" => cluster.security_group = value.text()?,
-            "hsmType" => cluster.hsm_type = value.text()?,
-            "mode" => cluster.mode = value.text()?,
-            "state" => cluster.state = value.text()?,
-            "hsms" => cluster.hsm_count = length(value)?,
-            _ => value.skip()?,
-        }
-        Ok(())
-    })?;
-    Ok(())
+    object.members(|value, name| match name {
+        "clusterId" => cluster.cluster_id = value.text(),
+        "sourceBackupId" => cluster.source_backup_id = value.text(),
+        "vpcId" => cluster.vpc_id = value.text(),
+        "securityGroup" => cluster.security_group = value.text(),
+        "hsmType" => cluster.hsm_type = value.text(),
+        "mode" => cluster.mode = value.text(),
+        "state" => cluster.state = value.text(),
+        "hsms" => cluster.hsm_count = length(value),
+        _ => value.skip(),
+    });
 }
 
-fn backup<'a>(object: &mut Cursor<'a>, backup: &mut ResponseBackup<'a>) -> Read<()> {
+fn backup<'a>(object: &mut Cursor<'a>, backup: &mut ResponseBackup<'a>) {
     *backup = ResponseBackup::default();
-    object.members(|value, name| {
-        match name {
-            "clusterId" => backup.cluster_id = value.text()?,
-            "backupId" => backup.backup_id = value.text()?,
-            "sourceBackup" => backup.source_backup = value.text()?,
-            "sourceCluster" => backup.source_cluster = value.text()?,
-            "sourceRegion" => backup.source_region = value.text()?,
-            "hsmType" => backup.hsm_type = value.text()?,
-            "mode" => backup.mode = value.text()?,
-            "backupState" => backup.backup_state = value.text()?,
-            _ => value.skip()?,
-        }
-        Ok(())
-    })?;
-    Ok(())
+    object.members(|value, name| match name {
+        "clusterId" => backup.cluster_id = value.text(),
+        "backupId" => backup.backup_id = value.text(),
+        "sourceBackup" => backup.source_backup = value.text(),
+        "sourceCluster" => backup.source_cluster = value.text(),
+        "sourceRegion" => backup.source_region = value.text(),
+        "hsmType" => backup.hsm_type = value.text(),
+        "mode" => backup.mode = value.text(),
+        "backupState" => backup.backup_state = value.text(),
+        _ => value.skip(),
+    });
 }
 
-fn copy<'a>(object: &mut Cursor<'a>, backup: &mut ResponseDestinationBackup<'a>) -> Read<()> {
+fn copy<'a>(object: &mut Cursor<'a>, backup: &mut ResponseDestinationBackup<'a>) {
     *backup = ResponseDestinationBackup::default();
-    object.members(|value, name| {
-        match name {
-            "sourceBackup" => backup.source_backup = value.text()?,
-            "sourceCluster" => backup.source_cluster = value.text()?,
-            "sourceRegion" => backup.source_region = value.text()?,
-            _ => value.skip()?,
-        }
-        Ok(())
-    })?;
-    Ok(())
+    object.members(|value, name| match name {
+        "sourceBackup" => backup.source_backup = value.text(),
+        "sourceCluster" => backup.source_cluster = value.text(),
+        "sourceRegion" => backup.source_region = value.text(),
+        _ => value.skip(),
+    });
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@
 
 use std::collections::HashMap;
 
-use super::cursor::{Cursor, LineBreaks, Refused};
+use super::cursor::{Cursor, LineBreaks};
 use crate::event::Policy;
 
 /// The principal that means everyone.
@@ -23,63 +23,60 @@ const ANYONE: &str = "*";
 pub(super) fn decode(json: &str, scratch: &mut [u8]) -> Policy {
     // What it lends to the principals ends here, with the principals themselves.
     let mut cursor = Cursor::new(json, LineBreaks::Blank, scratch);
-    match policy(&mut cursor) {
-        Ok(Some(principals)) if cursor.peek().is_none() => Policy::Allows(principals),
+    let principals = policy(&mut cursor);
+    let is_whole = cursor.peek().is_none() && cursor.finish().is_some();
+    match principals {
+        Some(principals) if is_whole => Policy::Allows(principals),
         _ => Policy::Unreadable,
     }
 }
 
-fn policy(document: &mut Cursor<'_>) -> Result<Option<Vec<String>>, Refused> {
+fn policy(document: &mut Cursor<'_>) -> Option<Vec<String>> {
     let mut principals = None;
-    document.members(|value, name| {
-        if name == "Statement" {
-            principals = statements(value)?;
-            Ok(())
-        } else {
-            value.skip()
-        }
-    })?;
-    Ok(principals)
+    document.members(|value, name| match name {
+        "Statement" => principals = statements(value),
+        _ => value.skip(),
+    });
+    principals
 }
 
 /// The principals that are allowed by one statement or an array of them.
-fn statements(value: &mut Cursor<'_>) -> Result<Option<Vec<String>>, Refused> {
+fn statements(value: &mut Cursor<'_>) -> Option<Vec<String>> {
     let mut principals = Vec::new();
     let is_list = match value.peek() {
-        Some(b'[') => value.elements(|one| allowed(one, &mut principals).map(|_| ()))?,
-        _ => allowed(value, &mut principals)?,
+        Some(b'[') => value.elements(|one| {
+            allowed(one, &mut principals);
+        }),
+        _ => allowed(value, &mut principals),
     };
-    Ok(is_list.then_some(principals))
+    is_list.then_some(principals)
 }
 
 /// Adds the principals that a statement allows; none for what is no object. Returns whether it is
 /// one.
-fn allowed(statement: &mut Cursor<'_>, principals: &mut Vec<String>) -> Result<bool, Refused> {
+fn allowed(statement: &mut Cursor<'_>, principals: &mut Vec<String>) -> bool {
     let mut allows = false;
     let mut principal = Vec::new();
     let mut all_but_some = false;
-    let is_object = statement.members(|value, name| {
-        match name {
-            "Effect" => allows = value.text()? == Some("Allow"),
-            "Principal" => principal = named(value)?,
-            "NotPrincipal" => all_but_some = value.is_present()?,
-            _ => value.skip()?,
-        }
-        Ok(())
-    })?;
+    let is_object = statement.members(|value, name| match name {
+        "Effect" => allows = value.text() == Some("Allow"),
+        "Principal" => principal = named(value),
+        "NotPrincipal" => all_but_some = value.is_present(),
+        _ => value.skip(),
+    });
     if allows {
         principals.extend(principal.into_iter().map(str::to_owned));
         if all_but_some {
             principals.push(ANYONE.to_owned());
         }
     }
-    Ok(is_object)
+    is_object
 }
 
 /// The texts of a `Principal`: a string, or the strings and arrays of strings in an object.
-fn named<'a>(principal: &mut Cursor<'a>) -> Result<Vec<&'a str>, Refused> {
+fn named<'a>(principal: &mut Cursor<'a>) -> Vec<&'a str> {
     if principal.peek() != Some(b'{') {
-        return Ok(principal.text()?.into_iter().collect());
+        return principal.text().into_iter().collect();
     }
     let mut kinds = Vec::new();
     // The names of the members are the policy's own, so the last of equal ones is found by a map:
@@ -87,31 +84,27 @@ fn named<'a>(principal: &mut Cursor<'a>) -> Result<Vec<&'a str>, Refused> {
     let mut last = HashMap::new();
     principal.members(|value, name| {
         last.insert(name, kinds.len());
-        kinds.push((name, one_or_more(value)?));
-        Ok(())
-    })?;
+        kinds.push((name, one_or_more(value)));
+    });
     let counts = |(at, (name, texts)): (usize, (&'a str, Vec<&'a str>))| {
         (last.get(name) == Some(&at)).then_some(texts)
     };
-    Ok(kinds
+    kinds
         .into_iter()
         .enumerate()
         .filter_map(counts)
         .flatten()
-        .collect())
+        .collect()
 }
 
-fn one_or_more<'a>(value: &mut Cursor<'a>) -> Result<Vec<&'a str>, Refused> {
+fn one_or_more<'a>(value: &mut Cursor<'a>) -> Vec<&'a str> {
     let mut texts = Vec::new();
     if value.peek() == Some(b'[') {
-        value.elements(|element| {
-            texts.extend(element.text()?);
-            Ok(())
-        })?;
+        value.elements(|element| texts.extend(element.text()));
     } else {
-        texts.extend(value.text()?);
+        texts.extend(value.text());
     }
-    Ok(texts)
+    texts
 }
 
 #[cfg(test)]
