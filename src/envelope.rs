@@ -186,8 +186,7 @@ pub fn unescaped(value: &[u8]) -> Option<Cow<'_, [u8]>> {
 }
 
 /// Whether a member of this name can show that an object is no event, and must be looked at.
-pub fn may_name(name: &str) -> bool {
-    let name = name.as_bytes();
+pub fn may_name(name: &[u8]) -> bool {
     name == b"awslogs" || name == b"Sns" || NAMES.contains(&name) || OF_NOTICES.contains(&name)
 }
 

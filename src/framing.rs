@@ -165,8 +165,8 @@ pub fn starts_like_event(object: &[u8]) -> bool {
 }
 
 /// Whether an object with a member of this name may be a document, whose records are elsewhere.
-pub fn may_name_records(name: &str) -> bool {
-    members::may_name_records(name.as_bytes())
+pub fn may_name_records(name: &[u8]) -> bool {
+    members::may_name_records(name)
 }
 
 /// An error of the framing seam.

@@ -74,7 +74,7 @@ pub fn walk_object(text: &str, line_breaks: LineBreaks) -> Option<Walked> {
 
 /// The same for an object on one line that has no member of its own whose name `declines` answers
 /// to; `None` also for one with a name that has escapes.
-pub fn walk_object_without(declines: impl Fn(&str) -> bool, line: &str) -> Option<Walked> {
+pub fn walk_object_without(declines: impl Fn(&[u8]) -> bool, line: &str) -> Option<Walked> {
     if !line.starts_with('{') {
         return None;
     }
@@ -163,7 +163,7 @@ mod tests {
         walk_object(text, line_breaks).map(|walked| walked.len)
     }
 
-    fn object_len_without(declines: impl Fn(&str) -> bool, line: &str) -> Option<usize> {
+    fn object_len_without(declines: impl Fn(&[u8]) -> bool, line: &str) -> Option<usize> {
         walk_object_without(declines, line).map(|walked| walked.len)
     }
 
@@ -340,7 +340,7 @@ mod tests {
 
     #[test]
     fn an_object_without_some_names() {
-        let len = |text: &str| object_len_without(|name| name == "no", text);
+        let len = |text: &str| object_len_without(|name| name == b"no", text);
         for text in [
             "{}",
             r#"{"yes":{"no":1},"No":["no"]}"#,

@@ -46,10 +46,10 @@ impl KeyReader {
         let scratch = room(&mut self.scratch, text.len());
         let mut cursor = Cursor::new(text, LineBreaks::Blank, scratch);
         let is_object = cursor.members(|cursor, name| match name {
-            "eventID" => key.event_id = cursor.text(),
-            "recipientAccountId" => key.recipient_account_id = cursor.text(),
-            "eventTime" => key.event_time = cursor.text(),
-            "addendum" => key.has_addendum = cursor.is_present(),
+            b"eventID" => key.event_id = cursor.text(),
+            b"recipientAccountId" => key.recipient_account_id = cursor.text(),
+            b"eventTime" => key.event_time = cursor.text(),
+            b"addendum" => key.has_addendum = cursor.is_present(),
             _ => cursor.skip(),
         });
         if is_object && cursor.finish().is_some() {

@@ -24,33 +24,33 @@ pub(super) fn event<'a>(record: &mut Cursor<'a>, event: &mut Event<'a>) -> Optio
     let mut policy = None;
     let mut insight = None;
     record.members(|value, name| match name {
-        "eventSource" => event.event_source = value.text(),
-        "eventName" => event.event_name = value.text(),
-        "eventTime" => event.event_time = value.text(),
-        "eventType" => event.event_type = value.text(),
-        "awsRegion" => event.aws_region = value.text(),
-        "sourceIPAddress" => event.source_ip_address = value.text(),
-        "userAgent" => event.user_agent = value.text(),
-        "errorCode" => event.error_code = value.text(),
-        "errorMessage" => event.error_message = value.text(),
-        "readOnly" => event.read_only = value.bool(),
-        "recipientAccountId" => event.recipient_account_id = value.text(),
-        "vpcEndpointId" => event.vpc_endpoint_id = value.text(),
-        "tlsDetails" => {
+        b"eventSource" => event.event_source = value.text(),
+        b"eventName" => event.event_name = value.text(),
+        b"eventTime" => event.event_time = value.text(),
+        b"eventType" => event.event_type = value.text(),
+        b"awsRegion" => event.aws_region = value.text(),
+        b"sourceIPAddress" => event.source_ip_address = value.text(),
+        b"userAgent" => event.user_agent = value.text(),
+        b"errorCode" => event.error_code = value.text(),
+        b"errorMessage" => event.error_message = value.text(),
+        b"readOnly" => event.read_only = value.bool(),
+        b"recipientAccountId" => event.recipient_account_id = value.text(),
+        b"vpcEndpointId" => event.vpc_endpoint_id = value.text(),
+        b"tlsDetails" => {
             event.client_provided_host_header =
-                member(value, "clientProvidedHostHeader", Cursor::text);
+                member(value, b"clientProvidedHostHeader", Cursor::text);
         }
-        "sessionCredentialFromConsole" => {
+        b"sessionCredentialFromConsole" => {
             event.session_credential_from_console = bool_or_word(value) == Some(true);
         }
-        "cloudhsm" => {
+        b"cloudhsm" => {
             event.already_enriched = true;
             value.skip();
         }
-        "userIdentity" => identity(value, &mut event.identity),
-        "requestParameters" => policy = request(value, &mut event.request),
-        "responseElements" => response(value, &mut event.response),
-        "insightDetails" => insight = insight_details(value),
+        b"userIdentity" => identity(value, &mut event.identity),
+        b"requestParameters" => policy = request(value, &mut event.request),
+        b"responseElements" => response(value, &mut event.response),
+        b"insightDetails" => insight = insight_details(value),
         _ => value.skip(),
     });
     if let (None, Some(insight)) = (event.event_source, insight) {
@@ -73,9 +73,9 @@ struct Insight<'a> {
 fn insight_details<'a>(details: &mut Cursor<'a>) -> Option<Insight<'a>> {
     let mut insight = Insight::default();
     let is_object = details.members(|value, name| match name {
-        "eventSource" => insight.event_source = value.text(),
-        "eventName" => insight.event_name = value.text(),
-        "errorCode" => insight.error_code = value.text(),
+        b"eventSource" => insight.event_source = value.text(),
+        b"eventName" => insight.event_name = value.text(),
+        b"errorCode" => insight.error_code = value.text(),
         _ => value.skip(),
     });
     is_object.then_some(insight)
@@ -84,7 +84,7 @@ fn insight_details<'a>(details: &mut Cursor<'a>) -> Option<Insight<'a>> {
 /// The last member `name` of an object, read by `read`; nothing of another value.
 fn member<'a, T>(
     object: &mut Cursor<'a>,
-    name: &str,
+    name: &[u8],
     read: impl Fn(&mut Cursor<'a>) -> Option<T>,
 ) -> Option<T> {
     let mut last = None;
@@ -124,7 +124,7 @@ fn texts<'a>(list: &mut Cursor<'a>) -> Strings<'a> {
 /// The texts of the members `key` of the objects in an array.
 fn keys<'a>(list: &mut Cursor<'a>) -> Strings<'a> {
     let mut keys = Strings::new();
-    list.elements(|tag| keys.extend(member(tag, "key", Cursor::text)));
+    list.elements(|tag| keys.extend(member(tag, b"key", Cursor::text)));
     keys
 }
 
@@ -141,16 +141,16 @@ fn length(list: &mut Cursor<'_>) -> Option<usize> {
 fn identity<'a>(object: &mut Cursor<'a>, identity: &mut Identity<'a>) {
     *identity = Identity::default();
     object.members(|value, name| match name {
-        "type" => identity.identity_type = value.text(),
-        "principalId" => identity.principal_id = value.text(),
-        "arn" => identity.arn = value.text(),
-        "accountId" => identity.account_id = value.text(),
-        "accessKeyId" => identity.access_key_id = value.text(),
-        "userName" => identity.user_name = value.text(),
-        "invokedBy" => identity.invoked_by = value.text(),
-        "identityProvider" => identity.identity_provider = value.text(),
-        "onBehalfOf" => identity.on_behalf_of_user_id = member(value, "userId", Cursor::text),
-        "sessionContext" => session(value, &mut identity.session),
+        b"type" => identity.identity_type = value.text(),
+        b"principalId" => identity.principal_id = value.text(),
+        b"arn" => identity.arn = value.text(),
+        b"accountId" => identity.account_id = value.text(),
+        b"accessKeyId" => identity.access_key_id = value.text(),
+        b"userName" => identity.user_name = value.text(),
+        b"invokedBy" => identity.invoked_by = value.text(),
+        b"identityProvider" => identity.identity_provider = value.text(),
+        b"onBehalfOf" => identity.on_behalf_of_user_id = member(value, b"userId", Cursor::text),
+        b"sessionContext" => session(value, &mut identity.session),
         _ => value.skip(),
     });
 }
@@ -158,10 +158,10 @@ fn identity<'a>(object: &mut Cursor<'a>, identity: &mut Identity<'a>) {
 fn session<'a>(object: &mut Cursor<'a>, session: &mut Session<'a>) {
     *session = Session::default();
     object.members(|value, name| match name {
-        "attributes" => attributes(value, session),
-        "sessionIssuer" => issuer(value, session),
-        "webIdFederationData" => {
-            session.federated_provider = member(value, "federatedProvider", Cursor::text);
+        b"attributes" => attributes(value, session),
+        b"sessionIssuer" => issuer(value, session),
+        b"webIdFederationData" => {
+            session.federated_provider = member(value, b"federatedProvider", Cursor::text);
         }
         _ => value.skip(),
     });
@@ -170,8 +170,8 @@ fn session<'a>(object: &mut Cursor<'a>, session: &mut Session<'a>) {
 fn attributes<'a>(object: &mut Cursor<'a>, session: &mut Session<'a>) {
     (session.creation_date, session.mfa_authenticated) = (None, None);
     object.members(|value, name| match name {
-        "creationDate" => session.creation_date = value.text(),
-        "mfaAuthenticated" => session.mfa_authenticated = bool_or_word(value),
+        b"creationDate" => session.creation_date = value.text(),
+        b"mfaAuthenticated" => session.mfa_authenticated = bool_or_word(value),
         _ => value.skip(),
     });
 }
@@ -183,9 +183,9 @@ fn issuer<'a>(object: &mut Cursor<'a>, session: &mut Session<'a>) {
         session.issuer_arn,
     ) = (None, None, None);
     object.members(|value, name| match name {
-        "type" => session.issuer_type = value.text(),
-        "userName" => session.issuer_user_name = value.text(),
-        "arn" => session.issuer_arn = value.text(),
+        b"type" => session.issuer_type = value.text(),
+        b"userName" => session.issuer_user_name = value.text(),
+        b"arn" => session.issuer_arn = value.text(),
         _ => value.skip(),
     });
 }
@@ -196,37 +196,37 @@ fn request<'a>(object: &mut Cursor<'a>, request: &mut Request<'a>) -> Option<&'a
     let mut policy = None;
     let mut classic = Classic::default();
     object.members(|value, name| match name {
-        "clusterId" => {
+        b"clusterId" => {
             (request.has_cluster_id, request.cluster_id) = present_text(value);
         }
-        "hsmArn" => {
+        b"hsmArn" => {
             (classic.hsm_arn, request.hsm_arn) = present_text(value);
         }
-        "sshKey" => classic.ssh_key = value.is_present(),
-        "iamRoleArn" => classic.iam_role_arn = value.is_present(),
-        "subscriptionType" => classic.subscription_type = value.is_present(),
-        "hsmId" => request.hsm_id = value.text(),
-        "backupId" => request.backup_id = value.text(),
-        "sourceBackupId" => request.source_backup_id = value.text(),
-        "destinationRegion" => request.destination_region = value.text(),
-        "availabilityZone" => request.availability_zone = value.text(),
-        "subnetId" => request.subnet_id = value.text(),
-        "subnetIds" => request.subnet_ids = texts(value),
-        "eniId" => request.eni_id = value.text(),
-        "eniIp" => request.eni_ip = value.text(),
-        "hsmType" => request.hsm_type = value.text(),
-        "mode" => request.mode = value.text(),
-        "resourceId" => request.resource_id = value.text(),
-        "resourceArn" => request.resource_arn = value.text(),
-        "hapgArn" => request.hapg_arn = value.text(),
-        "clientArn" => request.client_arn = value.text(),
-        "backupRetentionPolicy" => {
-            request.backup_retention_value = member(value, "value", Cursor::text);
+        b"sshKey" => classic.ssh_key = value.is_present(),
+        b"iamRoleArn" => classic.iam_role_arn = value.is_present(),
+        b"subscriptionType" => classic.subscription_type = value.is_present(),
+        b"hsmId" => request.hsm_id = value.text(),
+        b"backupId" => request.backup_id = value.text(),
+        b"sourceBackupId" => request.source_backup_id = value.text(),
+        b"destinationRegion" => request.destination_region = value.text(),
+        b"availabilityZone" => request.availability_zone = value.text(),
+        b"subnetId" => request.subnet_id = value.text(),
+        b"subnetIds" => request.subnet_ids = texts(value),
+        b"eniId" => request.eni_id = value.text(),
+        b"eniIp" => request.eni_ip = value.text(),
+        b"hsmType" => request.hsm_type = value.text(),
+        b"mode" => request.mode = value.text(),
+        b"resourceId" => request.resource_id = value.text(),
+        b"resourceArn" => request.resource_arn = value.text(),
+        b"hapgArn" => request.hapg_arn = value.text(),
+        b"clientArn" => request.client_arn = value.text(),
+        b"backupRetentionPolicy" => {
+            request.backup_retention_value = member(value, b"value", Cursor::text);
         }
-        "neverExpires" => request.never_expires = value.bool(),
-        "tagList" => request.tag_list_keys = keys(value),
-        "tagKeyList" => request.tag_key_list = texts(value),
-        "policy" => policy = value.text(),
+        b"neverExpires" => request.never_expires = value.bool(),
+        b"tagList" => request.tag_list_keys = keys(value),
+        b"tagKeyList" => request.tag_key_list = texts(value),
+        b"policy" => policy = value.text(),
         _ => value.skip(),
     });
     request.has_classic_member = classic.any();
@@ -255,15 +255,15 @@ impl Classic {
 fn response<'a>(object: &mut Cursor<'a>, response: &mut Response<'a>) {
     *response = Response::default();
     object.members(|value, name| match name {
-        "hsmId" => response.hsm_id = value.text(),
-        "state" => response.state = value.text(),
-        "hsmArn" => response.hsm_arn = value.text(),
-        "hapgArn" => response.hapg_arn = value.text(),
-        "clientArn" => response.client_arn = value.text(),
-        "hsm" => hsm(value, &mut response.hsm),
-        "cluster" => cluster(value, &mut response.cluster),
-        "backup" => backup(value, &mut response.backup),
-        "destinationBackup" => copy(value, &mut response.destination_backup),
+        b"hsmId" => response.hsm_id = value.text(),
+        b"state" => response.state = value.text(),
+        b"hsmArn" => response.hsm_arn = value.text(),
+        b"hapgArn" => response.hapg_arn = value.text(),
+        b"clientArn" => response.client_arn = value.text(),
+        b"hsm" => hsm(value, &mut response.hsm),
+        b"cluster" => cluster(value, &mut response.cluster),
+        b"backup" => backup(value, &mut response.backup),
+        b"destinationBackup" => copy(value, &mut response.destination_backup),
         _ => value.skip(),
     });
 }
@@ -271,14 +271,14 @@ fn response<'a>(object: &mut Cursor<'a>, response: &mut Response<'a>) {
 fn hsm<'a>(object: &mut Cursor<'a>, hsm: &mut ResponseHsm<'a>) {
     *hsm = ResponseHsm::default();
     object.members(|value, name| match name {
-        "clusterId" => hsm.cluster_id = value.text(),
-        "hsmId" => hsm.hsm_id = value.text(),
-        "availabilityZone" => hsm.availability_zone = value.text(),
-        "subnetId" => hsm.subnet_id = value.text(),
-        "eniId" => hsm.eni_id = value.text(),
-        "eniIp" => hsm.eni_ip = value.text(),
-        "hsmType" => hsm.hsm_type = value.text(),
-        "state" => hsm.state = value.text(),
+        b"clusterId" => hsm.cluster_id = value.text(),
+        b"hsmId" => hsm.hsm_id = value.text(),
+        b"availabilityZone" => hsm.availability_zone = value.text(),
+        b"subnetId" => hsm.subnet_id = value.text(),
+        b"eniId" => hsm.eni_id = value.text(),
+        b"eniIp" => hsm.eni_ip = value.text(),
+        b"hsmType" => hsm.hsm_type = value.text(),
+        b"state" => hsm.state = value.text(),
         _ => value.skip(),
     });
 }
@@ -286,14 +286,14 @@ fn hsm<'a>(object: &mut Cursor<'a>, hsm: &mut ResponseHsm<'a>) {
 fn cluster<'a>(object: &mut Cursor<'a>, cluster: &mut ResponseCluster<'a>) {
     *cluster = ResponseCluster::default();
     object.members(|value, name| match name {
-        "clusterId" => cluster.cluster_id = value.text(),
-        "sourceBackupId" => cluster.source_backup_id = value.text(),
-        "vpcId" => cluster.vpc_id = value.text(),
-        "securityGroup" => cluster.security_group = value.text(),
-        "hsmType" => cluster.hsm_type = value.text(),
-        "mode" => cluster.mode = value.text(),
-        "state" => cluster.state = value.text(),
-        "hsms" => cluster.hsm_count = length(value),
+        b"clusterId" => cluster.cluster_id = value.text(),
+        b"sourceBackupId" => cluster.source_backup_id = value.text(),
+        b"vpcId" => cluster.vpc_id = value.text(),
+        b"securityGroup" => cluster.security_group = value.text(),
+        b"hsmType" => cluster.hsm_type = value.text(),
+        b"mode" => cluster.mode = value.text(),
+        b"state" => cluster.state = value.text(),
+        b"hsms" => cluster.hsm_count = length(value),
         _ => value.skip(),
     });
 }
@@ -301,14 +301,14 @@ fn cluster<'a>(object: &mut Cursor<'a>, cluster: &mut ResponseCluster<'a>) {
 fn backup<'a>(object: &mut Cursor<'a>, backup: &mut ResponseBackup<'a>) {
     *backup = ResponseBackup::default();
     object.members(|value, name| match name {
-        "clusterId" => backup.cluster_id = value.text(),
-        "backupId" => backup.backup_id = value.text(),
-        "sourceBackup" => backup.source_backup = value.text(),
-        "sourceCluster" => backup.source_cluster = value.text(),
-        "sourceRegion" => backup.source_region = value.text(),
-        "hsmType" => backup.hsm_type = value.text(),
-        "mode" => backup.mode = value.text(),
-        "backupState" => backup.backup_state = value.text(),
+        b"clusterId" => backup.cluster_id = value.text(),
+        b"backupId" => backup.backup_id = value.text(),
+        b"sourceBackup" => backup.source_backup = value.text(),
+        b"sourceCluster" => backup.source_cluster = value.text(),
+        b"sourceRegion" => backup.source_region = value.text(),
+        b"hsmType" => backup.hsm_type = value.text(),
+        b"mode" => backup.mode = value.text(),
+        b"backupState" => backup.backup_state = value.text(),
         _ => value.skip(),
     });
 }
@@ -316,9 +316,9 @@ fn backup<'a>(object: &mut Cursor<'a>, backup: &mut ResponseBackup<'a>) {
 fn copy<'a>(object: &mut Cursor<'a>, backup: &mut ResponseDestinationBackup<'a>) {
     *backup = ResponseDestinationBackup::default();
     object.members(|value, name| match name {
-        "sourceBackup" => backup.source_backup = value.text(),
-        "sourceCluster" => backup.source_cluster = value.text(),
-        "sourceRegion" => backup.source_region = value.text(),
+        b"sourceBackup" => backup.source_backup = value.text(),
+        b"sourceCluster" => backup.source_cluster = value.text(),
+        b"sourceRegion" => backup.source_region = value.text(),
         _ => value.skip(),
     });
 }

@@ -34,7 +34,7 @@ pub(super) fn decode(json: &str, scratch: &mut [u8]) -> Policy {
 fn policy(document: &mut Cursor<'_>) -> Option<Vec<String>> {
     let mut principals = None;
     document.members(|value, name| match name {
-        "Statement" => principals = statements(value),
+        b"Statement" => principals = statements(value),
         _ => value.skip(),
     });
     principals
@@ -59,9 +59,9 @@ fn allowed(statement: &mut Cursor<'_>, principals: &mut Vec<String>) -> bool {
     let mut principal = Vec::new();
     let mut all_but_some = false;
     let is_object = statement.members(|value, name| match name {
-        "Effect" => allows = value.text() == Some("Allow"),
-        "Principal" => principal = named(value),
-        "NotPrincipal" => all_but_some = value.is_present(),
+        b"Effect" => allows = value.text() == Some("Allow"),
+        b"Principal" => principal = named(value),
+        b"NotPrincipal" => all_but_some = value.is_present(),
         _ => value.skip(),
     });
     if allows {
@@ -86,7 +86,7 @@ fn named<'a>(principal: &mut Cursor<'a>) -> Vec<&'a str> {
         last.insert(name, kinds.len());
         kinds.push((name, one_or_more(value)));
     });
-    let counts = |(at, (name, texts)): (usize, (&'a str, Vec<&'a str>))| {
+    let counts = |(at, (name, texts)): (usize, (&'a [u8], Vec<&'a str>))| {
         (last.get(name) == Some(&at)).then_some(texts)
     };
     kinds

@@ -194,7 +194,7 @@ impl<'a> Run<'a> {
         let walked = if is_event {
             grammar::walk_object(text, LineBreaks::End)?
         } else {
-            let declined = |name: &str| may_name_records(name) || envelope::may_name(name);
+            let declined = |name: &[u8]| may_name_records(name) || envelope::may_name(name);
             grammar::walk_object_without(declined, text)?
         };
         if !is_line(walked.len) {
