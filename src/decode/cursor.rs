@@ -12,7 +12,8 @@
 //! Not here: why a text was refused ([`super::grammar`]), what the members mean
 //! ([`super::members`], [`super::policy`]).
 //!
-//! Failure: [`Refused`], after which the cursor is of no more use.
+//! Failure: [`Cursor::finish`] has nothing to give. Until then a walk that was refused stands at an
+//! end: what is asked of it reads as absent, so that readers need not look after each value.
 //!
 //! Cost: each byte is looked at once, inside strings 64 at a step. Nothing is allocated: a string
 //! without escapes is a piece of the text, another one is written into the caller's scratch, which
@@ -634,7 +635,7 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::Value;
 
-    use super::super::texts::{OBJECTS, blank, json, nested, object};
+    use super::super::texts::{MALFORMED, OBJECTS, blank, json, nested, object};
     use super::*;
 
     /// The value at the cursor as `serde_json`'s, with every number 0.
@@ -732,6 +733,23 @@ mod tests {
         }
     }
 
+    /// What stands behind the wrong byte would do behind the end of the string.
+    #[test]
+    fn a_string_with_a_wrong_byte_is_refused_by_whoever_reads_it() {
+        for wrong in ["\t", "\n", "\r", "\0", "\u{1f}", r"\x", r"\u00g0"] {
+            for text in [
+                format!("{{\"a\":\"b{wrong},\"c\":1}}"),
+                format!("{{\"a\":\"b{wrong}}}"),
+                format!("{{\"a{wrong}:1}}"),
+                format!("[\"b{wrong},1]"),
+                format!("[\"b{wrong}]"),
+            ] {
+                assert_eq!(read(&text), None, "{text:?}");
+                assert_eq!(skip(&text), None, "{text:?}");
+            }
+        }
+    }
+
     #[test]
     fn a_text_that_is_cut_anywhere_is_refused() {
         let text = r#"{"a":["b\u0041\"",-1.5e+3,true,{"c":null}],"d":"\ud83d\ude00","e":{}}"#;
@@ -786,6 +804,14 @@ mod tests {
             };
             assert!(both(MAX_DEPTH));
             assert!(!both(MAX_DEPTH + 1));
+        }
+    }
+
+    #[test]
+    fn what_is_malformed_in_the_table_is_refused_by_whoever_reads_it() {
+        for (name, text) in MALFORMED {
+            let text = str::from_utf8(text).unwrap();
+            assert_eq!(read(text), None, "{name}");
         }
     }
 
