@@ -28,6 +28,7 @@ mod scanner;
 
 pub use decoder::{InputForm, RecordDecoder};
 pub use line::LineDecoder;
+pub use members::may_name_records;
 
 use bytes::BytesMut;
 use framer::{Framer, Layout};
@@ -162,11 +163,6 @@ pub fn frame_line(lines: &[u8], max_record_bytes: usize, frames: &mut Vec<Frame>
 /// other members are. (The records of S3's notifications have version 2.)
 pub fn starts_like_event(object: &[u8]) -> bool {
     object.starts_with(b"{\"eventVersion\":\"1.")
-}
-
-/// Whether an object with a member of this name may be a document, whose records are elsewhere.
-pub fn may_name_records(name: &[u8]) -> bool {
-    members::may_name_records(name)
 }
 
 /// An error of the framing seam.

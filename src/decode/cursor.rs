@@ -86,6 +86,11 @@ impl<'t> Cursor<'t> {
         (!self.is_refused).then_some(walked)
     }
 
+    /// Whether the whole text was gone over, but for white space.
+    pub(crate) fn reached_end(mut self) -> bool {
+        self.peek().is_none() && self.finish().is_some()
+    }
+
     /// Ends the walk: nothing is left to be gone over.
     pub(crate) fn refuse(&mut self) {
         self.is_refused = true;
@@ -671,8 +676,7 @@ mod tests {
         let mut scratch = vec![0; text.len()];
         let mut cursor = Cursor::new(text, LineBreaks::Blank, &mut scratch);
         let read = value(&mut cursor);
-        let is_whole = cursor.peek().is_none() && cursor.finish().is_some();
-        is_whole.then_some(read)
+        cursor.reached_end().then_some(read)
     }
 
     fn skip(text: &str) -> Option<usize> {

@@ -52,7 +52,7 @@ pub fn check(value: &[u8]) -> Result<(), Defect> {
     let mut cursor = Cursor::new(text, LineBreaks::Blank, &mut []);
     let first = cursor.peek();
     cursor.skip();
-    let is_whole = cursor.peek().is_none() && cursor.finish().is_some();
+    let is_whole = cursor.reached_end();
     match first {
         Some(b'{') if is_whole => Ok(()),
         _ if is_too_deep(value) => Err(Defect::TooDeep),

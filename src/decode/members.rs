@@ -37,8 +37,7 @@ pub(super) fn event<'a>(record: &mut Cursor<'a>, event: &mut Event<'a>) -> Optio
         b"recipientAccountId" => event.recipient_account_id = value.text(),
         b"vpcEndpointId" => event.vpc_endpoint_id = value.text(),
         b"tlsDetails" => {
-            event.client_provided_host_header =
-                member(value, b"clientProvidedHostHeader", Cursor::text);
+            event.client_provided_host_header = text_of(value, b"clientProvidedHostHeader");
         }
         b"sessionCredentialFromConsole" => {
             event.session_credential_from_console = bool_or_word(value) == Some(true);
@@ -81,16 +80,12 @@ fn insight_details<'a>(details: &mut Cursor<'a>) -> Option<Insight<'a>> {
     is_object.then_some(insight)
 }
 
-/// The last member `name` of an object, read by `read`; nothing of another value.
-fn member<'a, T>(
-    object: &mut Cursor<'a>,
-    name: &[u8],
-    read: impl Fn(&mut Cursor<'a>) -> Option<T>,
-) -> Option<T> {
+/// The text of the last member `name` of an object; nothing of another value.
+fn text_of<'a>(object: &mut Cursor<'a>, name: &[u8]) -> Option<&'a str> {
     let mut last = None;
     object.members(|value, found| {
         if found == name {
-            last = read(value);
+            last = value.text();
         } else {
             value.skip();
         }
@@ -124,7 +119,7 @@ fn texts<'a>(list: &mut Cursor<'a>) -> Strings<'a> {
 /// The texts of the members `key` of the objects in an array.
 fn keys<'a>(list: &mut Cursor<'a>) -> Strings<'a> {
     let mut keys = Strings::new();
-    list.elements(|tag| keys.extend(member(tag, b"key", Cursor::text)));
+    list.elements(|tag| keys.extend(text_of(tag, b"key")));
     keys
 }
 
@@ -149,7 +144,7 @@ fn identity<'a>(object: &mut Cursor<'a>, identity: &mut Identity<'a>) {
         b"userName" => identity.user_name = value.text(),
         b"invokedBy" => identity.invoked_by = value.text(),
         b"identityProvider" => identity.identity_provider = value.text(),
-        b"onBehalfOf" => identity.on_behalf_of_user_id = member(value, b"userId", Cursor::text),
+        b"onBehalfOf" => identity.on_behalf_of_user_id = text_of(value, b"userId"),
         b"sessionContext" => session(value, &mut identity.session),
         _ => value.skip(),
     });
@@ -161,7 +156,7 @@ fn session<'a>(object: &mut Cursor<'a>, session: &mut Session<'a>) {
         b"attributes" => attributes(value, session),
         b"sessionIssuer" => issuer(value, session),
         b"webIdFederationData" => {
-            session.federated_provider = member(value, b"federatedProvider", Cursor::text);
+            session.federated_provider = text_of(value, b"federatedProvider");
         }
         _ => value.skip(),
     });
@@ -221,7 +216,7 @@ fn request<'a>(object: &mut Cursor<'a>, request: &mut Request<'a>) -> Option<&'a
         b"hapgArn" => request.hapg_arn = value.text(),
         b"clientArn" => request.client_arn = value.text(),
         b"backupRetentionPolicy" => {
-            request.backup_retention_value = member(value, b"value", Cursor::text);
+            request.backup_retention_value = text_of(value, b"value");
         }
         b"neverExpires" => request.never_expires = value.bool(),
         b"tagList" => request.tag_list_keys = keys(value),

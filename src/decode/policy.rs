@@ -24,9 +24,8 @@ pub(super) fn decode(json: &str, scratch: &mut [u8]) -> Policy {
     // What it lends to the principals ends here, with the principals themselves.
     let mut cursor = Cursor::new(json, LineBreaks::Blank, scratch);
     let principals = policy(&mut cursor);
-    let is_whole = cursor.peek().is_none() && cursor.finish().is_some();
     match principals {
-        Some(principals) if is_whole => Policy::Allows(principals),
+        Some(principals) if cursor.reached_end() => Policy::Allows(principals),
         _ => Policy::Unreadable,
     }
 }

@@ -21,8 +21,9 @@ use crate::envelope::{CARRIED, RECORDS};
 /// The array of rows of CloudTrail Lake's `get-query-results`.
 const ROWS: &[u8] = b"QueryResultRows";
 
-/// Whether an array of that name may hold records.
-pub(super) fn may_name_records(name: &[u8]) -> bool {
+/// Whether an array of that name may hold records: an object with such a member may be a document,
+/// whose records are elsewhere.
+pub fn may_name_records(name: &[u8]) -> bool {
     name == RECORDS.as_bytes() || name == ROWS || CARRIED.contains(&name)
 }
 
