@@ -412,7 +412,7 @@ fn skipped(mut place: Place<'_>, room: usize) -> Result<Place<'_>, Refused> {
                 levels.close();
                 place.at += 1;
             }
-            first => place.at = after_plain(place.text, place.at, first)?,
+            _ => place.at = after_plain(place.text, place.at)?,
         }
         // A value has ended here.
         loop {
@@ -535,20 +535,13 @@ fn after_escape(text: &[u8], at: usize) -> Result<usize, Refused> {
     }
 }
 
-/// The place behind the number, `true`, `false` or `null` at `at`, which begins with `first`.
-fn after_plain(text: &[u8], at: usize, first: Option<u8>) -> Result<usize, Refused> {
-    let word = match first {
-        Some(b'-' | b'0'..=b'9') => return after_number(text, at),
-        Some(b't') => "true",
-        Some(b'f') => "false",
-        Some(b'n') => "null",
-        _ => return Err(Refused),
-    };
-    let rest = text.get(at..).unwrap_or_default();
-    if rest.starts_with(word.as_bytes()) {
-        Ok(at + word.len())
-    } else {
-        Err(Refused)
+/// The place behind the number, `true`, `false` or `null` at `at`.
+fn after_plain(text: &[u8], at: usize) -> Result<usize, Refused> {
+    match text.get(at..).unwrap_or_default() {
+        [b'-' | b'0'..=b'9', ..] => after_number(text, at),
+        [b't', b'r', b'u', b'e', ..] | [b'n', b'u', b'l', b'l', ..] => Ok(at + 4),
+        [b'f', b'a', b'l', b's', b'e', ..] => Ok(at + 5),
+        _ => Err(Refused),
     }
 }
 

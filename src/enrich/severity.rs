@@ -2,9 +2,9 @@
 //!
 //! In → out: a `Case`, which is all that was derived before; a `Verdict`.
 //!
-//! Invariants: **The rules are the tables below**, gone through from top to bottom: those of calls
-//! that worked or those of calls that did not, then who made them. **A rule raises the severity
-//! or leaves it, never lowers it.** The techniques are those of ATT&CK v16.
+//! Invariants: **The rules are the lines below that `add` a reason**, in the order of the field
+//! reference: those of calls that worked or those of calls that did not, then who made them. **A
+//! rule raises the severity or leaves it, never lowers it.** The techniques are those of ATT&CK v16.
 //!
 //! Not here: what happened before or elsewhere. Each event is judged by itself.
 //!
@@ -269,43 +269,170 @@ pub(super) struct Verdict {
 
 impl Verdict {
     pub(super) fn on(case: &Case<'_, '_>) -> Self {
-        let by_outcome: &[Rule] = if case.outcome == Outcome::Success {
-            &WORKED
-        } else {
-            &DID_NOT_WORK
+        let mut verdict = Self {
+            severity: Informational,
+            reasons: Reasons::new(),
+            attack: Techniques::new(),
         };
-        let mut severity = Informational;
-        let (mut reasons, mut attack) = (Reasons::new(), Techniques::new());
-        for rule in by_outcome.iter().chain(&WHO) {
-            if rule.is_of(case.call) && (rule.applies)(case, &reasons) {
-                severity = rule.step.from(severity);
-                reasons.push(rule.reason);
-                for technique in rule.techniques {
-                    if !attack.contains(technique) {
-                        attack.push(*technique);
-                    }
-                }
+        match case.outcome {
+            Outcome::Success => verdict.what_worked(case),
+            Outcome::Denied => verdict.what_was_denied(case),
+            _ => verdict.what_failed(case),
+        }
+        verdict.who_did_it(case);
+        verdict
+    }
+
+    fn add(&mut self, reason: Reason, step: Step, techniques: &[Technique]) {
+        self.severity = step.from(self.severity);
+        self.reasons.push(reason);
+        for technique in techniques {
+            if !self.attack.contains(technique) {
+                self.attack.push(*technique);
             }
         }
-        Self {
-            severity,
-            reasons,
-            attack,
+    }
+
+    /// The call worked: first what is told of one operation, then what is told of any.
+    fn what_worked(&mut self, case: &Case<'_, '_>) {
+        let (request, resource) = (&case.event.request, case.resource);
+        match case.call.operation.unwrap_or_default() {
+            // Also when a service did it: a scheduler can be told to.
+            "DeleteBackup" => self.add(Reason::BackupDeleted, AtLeast(High), &[T1490, T1485]),
+            "DeleteHsm" => self.add(Reason::HsmDeleted, AtLeast(High), &[T1485, T1489]),
+            "DeleteCluster" => self.add(Reason::ClusterDeleted, AtLeast(Critical), &[T1485]),
+            "CopyBackupToRegion" => {
+                self.add(Reason::BackupCopiedToRegion, AtLeast(High), &[T1537]);
+            }
+            "PutResourcePolicy" => {
+                self.add(Reason::BackupShared, AtLeast(High), &[T1537]);
+                if case.shares_externally() {
+                    self.add(Reason::BackupSharedExternally, AtLeast(Critical), &[T1537]);
+                }
+                if request.policy == Policy::Unreadable {
+                    self.add(Reason::UnreadablePolicy, AtLeast(Critical), &[T1537]);
+                }
+            }
+            "DeleteResourcePolicy" => self.add(Reason::BackupUnshared, AtLeast(Low), &[]),
+            "RestoreBackup" => self.add(Reason::BackupRestored, AtLeast(Low), &[]),
+            "ModifyBackupAttributes" => match resource.never_expires {
+                Some(false) => {
+                    self.add(Reason::BackupRetentionRemoved, AtLeast(Medium), &[T1490]);
+                }
+                Some(true) => self.add(Reason::BackupRetained, AtLeast(Informational), &[]),
+                None => {}
+            },
+            "ModifyCluster" => {
+                match resource.retention_days {
+                    Some(..30) => self.add(Reason::RetentionBelow30Days, AtLeast(High), &[T1490]),
+                    Some(30..) => self.add(Reason::RetentionChanged, AtLeast(Medium), &[T1490]),
+                    None => {}
+                }
+                if request.hsm_type.is_some() {
+                    self.add(Reason::HsmTypeChanged, AtLeast(Medium), &[T1578_005]);
+                }
+            }
+            "InitializeCluster" => self.add(Reason::ClusterInitialized, AtLeast(Medium), &[T1098]),
+            "CreateCluster" => {
+                self.add(Reason::ClusterCreated, AtLeast(Low), &[T1578_002]);
+                if resource.source_backup_id.is_some() {
+                    let reason = Reason::ClusterCreatedFromBackup;
+                    self.add(reason, AtLeast(Medium), &[T1578_002]);
+                }
+                if case.has_foreign_source() {
+                    let reason = Reason::ClusterCreatedFromForeignBackup;
+                    self.add(reason, AtLeast(High), &[T1578_002]);
+                }
+                if request.mode == Some("NON_FIPS") {
+                    self.add(Reason::NonFipsMode, AtLeast(Medium), &[]);
+                }
+            }
+            "CreateHsm" => self.add(Reason::HsmCreated, AtLeast(Low), &[T1578_002]),
+            _ => {}
+        }
+        if case.call.destructive && self.reasons.is_empty() {
+            self.add(Reason::DestructiveCall, AtLeast(High), &[T1485]);
+        }
+        if matches!(case.call.action, Action::Tag | Action::Untag) {
+            self.add(Reason::TagsChanged, AtLeast(Low), &[]);
+        }
+        if case.call.api == Api::Classic && case.writes() {
+            self.add(Reason::ClassicChange, AtLeast(Medium), &[]);
+        }
+        if !case.call.known {
+            self.add(Reason::UnknownOperation, AtLeast(Low), &[]);
+        }
+        if case.writes() && self.reasons.is_empty() {
+            self.add(Reason::WriteCall, AtLeast(Low), &[]);
+        }
+    }
+
+    fn what_was_denied(&mut self, case: &Case<'_, '_>) {
+        if case.call.destructive {
+            self.add(Reason::DeniedDestructive, AtLeast(High), &[T1485]);
+        } else if matches!(case.call.action, Action::Copy | Action::Share) {
+            self.add(Reason::DeniedDestructive, AtLeast(High), &[T1537]);
+        } else if case.writes() {
+            self.add(Reason::DeniedWrite, AtLeast(Medium), &[T1580]);
+        }
+        if !case.writes() {
+            self.add(Reason::DeniedRead, AtLeast(Low), &[T1580]);
+        }
+        if case.event.error_code == Some("VpceAccessDenied") {
+            self.add(Reason::EndpointPolicyDenied, AtLeast(Medium), &[]);
+        }
+    }
+
+    /// The call did not work, and not for want of permission.
+    fn what_failed(&mut self, case: &Case<'_, '_>) {
+        match case.outcome {
+            Outcome::Unauthenticated => {
+                self.add(Reason::UnauthenticatedCall, AtLeast(Medium), &[T1078_004]);
+            }
+            Outcome::Throttled if case.call.destructive => {
+                self.add(Reason::ThrottledDestructive, AtLeast(Low), &[]);
+            }
+            Outcome::Throttled => {}
+            _ if case.call.destructive => {
+                self.add(Reason::FailedDestructive, AtLeast(Medium), &[]);
+            }
+            _ if case.writes() => self.add(Reason::FailedWrite, AtLeast(Low), &[]),
+            _ => {}
+        }
+    }
+
+    /// Whether it worked or not.
+    fn who_did_it(&mut self, case: &Case<'_, '_>) {
+        let (actor, writes) = (case.actor, case.writes());
+        if actor.kind == ActorKind::Root {
+            let step = if writes {
+                UpToAtLeast(High)
+            } else {
+                AtLeast(Medium)
+            };
+            self.add(Reason::RootActor, step, &[T1078_004]);
+        }
+        if !writes {
+            return;
+        }
+        if actor.cross_account == Some(true) {
+            self.add(Reason::CrossAccountActor, Up, &[T1078_004]);
+        }
+        if actor.credential == Credential::LongTerm {
+            self.add(Reason::LongTermKey, Note, &[T1078_004]);
+        }
+        let person = matches!(actor.kind, ActorKind::Root | ActorKind::IamUser);
+        if person && actor.mfa == Some(false) {
+            self.add(Reason::NoMfa, Note, &[]);
+        }
+        if actor.by_service {
+            self.add(Reason::ServiceInitiated, Note, &[]);
         }
     }
 }
 
-/// One row: when it applies (which may depend on the reasons above it), what it then adds.
-struct Rule {
-    /// The only operation that it applies to, where there is one.
-    operation: Option<&'static str>,
-    reason: Reason,
-    step: Step,
-    techniques: &'static [Technique],
-    applies: fn(&Case<'_, '_>, &[Reason]) -> bool,
-}
-
 /// What a rule does to the severity.
+#[derive(Clone, Copy)]
 enum Step {
     /// Nothing; the reason is for the reader.
     Note,
@@ -318,14 +445,14 @@ enum Step {
 }
 
 impl Step {
-    fn from(&self, severity: Severity) -> Severity {
+    fn from(self, severity: Severity) -> Severity {
         let up = match severity {
             Informational => Low,
             Low => Medium,
             Medium => High,
             High | Critical => Critical,
         };
-        match *self {
+        match self {
             Note => severity,
             AtLeast(least) => severity.max(least),
             Up => up,
@@ -334,268 +461,9 @@ impl Step {
     }
 }
 
-const fn rule(
-    reason: Reason,
-    step: Step,
-    techniques: &'static [Technique],
-    applies: fn(&Case<'_, '_>, &[Reason]) -> bool,
-) -> Rule {
-    Rule {
-        operation: None,
-        reason,
-        step,
-        techniques,
-        applies,
-    }
-}
-
-impl Rule {
-    const fn of(self, operation: &'static str) -> Self {
-        Self {
-            operation: Some(operation),
-            ..self
-        }
-    }
-
-    fn is_of(&self, call: &Call<'_>) -> bool {
-        self.operation.is_none() || self.operation == call.operation
-    }
-}
-
-/// The call worked.
-const WORKED: [Rule; 25] = [
-    // Also when a service did it: a scheduler can be told to.
-    rule(
-        Reason::BackupDeleted,
-        AtLeast(High),
-        &[T1490, T1485],
-        |_, _| true,
-    )
-    .of("DeleteBackup"),
-    rule(
-        Reason::HsmDeleted,
-        AtLeast(High),
-        &[T1485, T1489],
-        |_, _| true,
-    )
-    .of("DeleteHsm"),
-    rule(
-        Reason::ClusterDeleted,
-        AtLeast(Critical),
-        &[T1485],
-        |_, _| true,
-    )
-    .of("DeleteCluster"),
-    rule(
-        Reason::BackupCopiedToRegion,
-        AtLeast(High),
-        &[T1537],
-        |_, _| true,
-    )
-    .of("CopyBackupToRegion"),
-    rule(Reason::BackupShared, AtLeast(High), &[T1537], |_, _| true).of("PutResourcePolicy"),
-    rule(
-        Reason::BackupSharedExternally,
-        AtLeast(Critical),
-        &[T1537],
-        |case, _| case.shares_externally(),
-    )
-    .of("PutResourcePolicy"),
-    rule(
-        Reason::UnreadablePolicy,
-        AtLeast(Critical),
-        &[T1537],
-        |case, _| case.event.request.policy == Policy::Unreadable,
-    )
-    .of("PutResourcePolicy"),
-    rule(Reason::BackupUnshared, AtLeast(Low), &[], |_, _| true).of("DeleteResourcePolicy"),
-    rule(Reason::BackupRestored, AtLeast(Low), &[], |_, _| true).of("RestoreBackup"),
-    rule(
-        Reason::BackupRetentionRemoved,
-        AtLeast(Medium),
-        &[T1490],
-        |case, _| case.resource.never_expires == Some(false),
-    )
-    .of("ModifyBackupAttributes"),
-    rule(
-        Reason::BackupRetained,
-        AtLeast(Informational),
-        &[],
-        |case, _| case.resource.never_expires == Some(true),
-    )
-    .of("ModifyBackupAttributes"),
-    rule(
-        Reason::RetentionBelow30Days,
-        AtLeast(High),
-        &[T1490],
-        |case, _| case.resource.retention_days.is_some_and(|days| days < 30),
-    )
-    .of("ModifyCluster"),
-    rule(
-        Reason::RetentionChanged,
-        AtLeast(Medium),
-        &[T1490],
-        |case, _| case.resource.retention_days.is_some_and(|days| days >= 30),
-    )
-    .of("ModifyCluster"),
-    rule(
-        Reason::HsmTypeChanged,
-        AtLeast(Medium),
-        &[T1578_005],
-        |case, _| case.event.request.hsm_type.is_some(),
-    )
-    .of("ModifyCluster"),
-    rule(
-        Reason::ClusterInitialized,
-        AtLeast(Medium),
-        &[T1098],
-        |_, _| true,
-    )
-    .of("InitializeCluster"),
-    rule(
-        Reason::ClusterCreated,
-        AtLeast(Low),
-        &[T1578_002],
-        |_, _| true,
-    )
-    .of("CreateCluster"),
-    rule(
-        Reason::ClusterCreatedFromBackup,
-        AtLeast(Medium),
-        &[T1578_002],
-        |case, _| case.resource.source_backup_id.is_some(),
-    )
-    .of("CreateCluster"),
-    rule(
-        Reason::ClusterCreatedFromForeignBackup,
-        AtLeast(High),
-        &[T1578_002],
-        |case, _| case.has_foreign_source(),
-    )
-    .of("CreateCluster"),
-    rule(Reason::NonFipsMode, AtLeast(Medium), &[], |case, _| {
-        case.event.request.mode == Some("NON_FIPS")
-    })
-    .of("CreateCluster"),
-    rule(Reason::HsmCreated, AtLeast(Low), &[T1578_002], |_, _| true).of("CreateHsm"),
-    rule(
-        Reason::DestructiveCall,
-        AtLeast(High),
-        &[T1485],
-        |case, above| case.call.destructive && above.is_empty(),
-    ),
-    rule(Reason::TagsChanged, AtLeast(Low), &[], |case, _| {
-        matches!(case.call.action, Action::Tag | Action::Untag)
-    }),
-    rule(Reason::ClassicChange, AtLeast(Medium), &[], |case, _| {
-        case.call.api == Api::Classic && case.writes()
-    }),
-    rule(Reason::UnknownOperation, AtLeast(Low), &[], |case, _| {
-        !case.call.known
-    }),
-    rule(Reason::WriteCall, AtLeast(Low), &[], |case, above| {
-        case.writes() && above.is_empty()
-    }),
-];
-
-/// It did not work.
-const DID_NOT_WORK: [Rule; 9] = [
-    rule(
-        Reason::DeniedDestructive,
-        AtLeast(High),
-        &[T1485],
-        |case, _| case.denied() && case.call.destructive,
-    ),
-    rule(
-        Reason::DeniedDestructive,
-        AtLeast(High),
-        &[T1537],
-        |case, _| case.denied() && !case.call.destructive && case.gives_away(),
-    ),
-    rule(
-        Reason::DeniedWrite,
-        AtLeast(Medium),
-        &[T1580],
-        |case, above| case.denied() && case.writes() && above.is_empty(),
-    ),
-    rule(Reason::DeniedRead, AtLeast(Low), &[T1580], |case, _| {
-        case.denied() && !case.writes()
-    }),
-    rule(
-        Reason::UnauthenticatedCall,
-        AtLeast(Medium),
-        &[T1078_004],
-        |case, _| case.outcome == Outcome::Unauthenticated,
-    ),
-    rule(
-        Reason::EndpointPolicyDenied,
-        AtLeast(Medium),
-        &[],
-        |case, _| case.event.error_code == Some("VpceAccessDenied"),
-    ),
-    rule(
-        Reason::ThrottledDestructive,
-        AtLeast(Low),
-        &[],
-        |case, _| case.outcome == Outcome::Throttled && case.call.destructive,
-    ),
-    rule(
-        Reason::FailedDestructive,
-        AtLeast(Medium),
-        &[],
-        |case, _| case.failed() && case.call.destructive,
-    ),
-    rule(Reason::FailedWrite, AtLeast(Low), &[], |case, _| {
-        case.failed() && case.writes() && !case.call.destructive
-    }),
-];
-
-/// Who did it, whether it worked or not.
-const WHO: [Rule; 6] = [
-    rule(
-        Reason::RootActor,
-        UpToAtLeast(High),
-        &[T1078_004],
-        |case, _| case.actor.kind == ActorKind::Root && case.writes(),
-    ),
-    rule(
-        Reason::RootActor,
-        AtLeast(Medium),
-        &[T1078_004],
-        |case, _| case.actor.kind == ActorKind::Root && !case.writes(),
-    ),
-    rule(Reason::CrossAccountActor, Up, &[T1078_004], |case, _| {
-        case.actor.cross_account == Some(true) && case.writes()
-    }),
-    rule(Reason::LongTermKey, Note, &[T1078_004], |case, _| {
-        case.actor.credential == Credential::LongTerm && case.writes()
-    }),
-    rule(Reason::NoMfa, Note, &[], |case, _| {
-        let person = matches!(case.actor.kind, ActorKind::Root | ActorKind::IamUser);
-        person && case.actor.mfa == Some(false) && case.writes()
-    }),
-    rule(Reason::ServiceInitiated, Note, &[], |case, _| {
-        case.actor.by_service && case.writes()
-    }),
-];
-
 impl Case<'_, '_> {
     fn writes(&self) -> bool {
         self.call.access == Access::Write
-    }
-
-    fn gives_away(&self) -> bool {
-        matches!(self.call.action, Action::Copy | Action::Share)
-    }
-
-    fn denied(&self) -> bool {
-        self.outcome == Outcome::Denied
-    }
-
-    /// It did not work, and neither for want of permission or credentials nor for haste.
-    fn failed(&self) -> bool {
-        use Outcome::{Denied, Success, Throttled, Unauthenticated};
-        !matches!(self.outcome, Success | Denied | Unauthenticated | Throttled)
     }
 
     /// Shared with anyone but the account itself and AWS's own services.
