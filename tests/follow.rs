@@ -480,6 +480,21 @@ fn a_file_that_rotates_while_older_ones_are_read_is_not_skipped() {
     assert_eq!(read_now(&mut last), (records(6..8), false));
 }
 
+/// The bytes behind the place that was reached belong to another file, and do not stay.
+#[test]
+fn what_was_truncated_and_is_longer_again_has_ended() {
+    for read in [Source::read, Source::read_whole] {
+        let place = Place::new();
+        place.append("in", &records(0..2));
+        let (_, mut source) = follower_of(&place);
+        place.copy_and_truncate("in", "in.1");
+        place.append("in", &records(2..9));
+        let mut buf = BytesMut::from("before");
+        assert_eq!(read(&mut source, &mut buf, None).unwrap(), Read::End);
+        assert_eq!(buf, "before");
+    }
+}
+
 #[test]
 fn a_rotated_file_is_read_until_its_writer_has_left_it() {
     let place = Place::new();

@@ -293,8 +293,27 @@ impl Verdict {
         }
     }
 
-    /// The call worked: first what is told of one operation, then what is told of any.
     fn what_worked(&mut self, case: &Case<'_, '_>) {
+        self.what_one_operation_did(case);
+        if case.call.destructive && self.reasons.is_empty() {
+            self.add(Reason::DestructiveCall, AtLeast(High), &[T1485]);
+        }
+        if matches!(case.call.action, Action::Tag | Action::Untag) {
+            self.add(Reason::TagsChanged, AtLeast(Low), &[]);
+        }
+        if case.call.api == Api::Classic && case.writes() {
+            self.add(Reason::ClassicChange, AtLeast(Medium), &[]);
+        }
+        if !case.call.known {
+            self.add(Reason::UnknownOperation, AtLeast(Low), &[]);
+        }
+        if case.writes() && self.reasons.is_empty() {
+            self.add(Reason::WriteCall, AtLeast(Low), &[]);
+        }
+    }
+
+    /// What is told of this operation alone, when it worked.
+    fn what_one_operation_did(&mut self, case: &Case<'_, '_>) {
         let (request, resource) = (&case.event.request, case.resource);
         match case.call.operation.unwrap_or_default() {
             // Also when a service did it: a scheduler can be told to.
@@ -349,21 +368,6 @@ impl Verdict {
             }
             "CreateHsm" => self.add(Reason::HsmCreated, AtLeast(Low), &[T1578_002]),
             _ => {}
-        }
-        if case.call.destructive && self.reasons.is_empty() {
-            self.add(Reason::DestructiveCall, AtLeast(High), &[T1485]);
-        }
-        if matches!(case.call.action, Action::Tag | Action::Untag) {
-            self.add(Reason::TagsChanged, AtLeast(Low), &[]);
-        }
-        if case.call.api == Api::Classic && case.writes() {
-            self.add(Reason::ClassicChange, AtLeast(Medium), &[]);
-        }
-        if !case.call.known {
-            self.add(Reason::UnknownOperation, AtLeast(Low), &[]);
-        }
-        if case.writes() && self.reasons.is_empty() {
-            self.add(Reason::WriteCall, AtLeast(Low), &[]);
         }
     }
 

@@ -42,11 +42,9 @@ use crate::source::{
 };
 
 /// A buffer with so many unsent bytes is worth a bundle: a worker needs some 100 µs for it, a
-/// channel's cost is then nothing, and it stays in the second-level cache.
+/// channel's cost is then nothing, and it stays in the second-level cache. A buffer has room for no
+/// more, as one read(2) of a file fills it.
 const BATCH_BYTES: usize = 256 * 1024;
-
-/// Room for a bundle, and the read that makes it large enough.
-const BUFFER_BYTES: usize = BATCH_BYTES + 128 * 1024;
 
 /// A source begins in the buffer of the one before when there is so much room.
 const LEAST_ROOM: usize = 64 * 1024;
@@ -119,7 +117,7 @@ impl<'a> Reading<'a> {
             stop,
             metrics,
             progress,
-            buffers: Buffers::new(BUFFER_BYTES),
+            buffers: Buffers::new(BATCH_BYTES),
             queue: Mutex::new(Queue::new(config.inputs.clone(), outputs)),
         }
     }
@@ -391,12 +389,12 @@ impl<'a> Reader<'a> {
         // A copy may go on with what was unfinished.
         self.unfinished = None;
         self.buffer.clear();
-        self.make_room(LEAST_ROOM);
+        let mut is_whole = self.make_room(LEAST_ROOM);
         let mut told = Told::default();
         loop {
             let idle_timeout = Some(self.idle_timeout).filter(|time| !time.is_zero());
             let unsent = target.unsent.wait(common.flush_interval);
-            let read = source.read(&mut self.buffer, unsent.or(idle_timeout));
+            let read = self.read_more(source, is_whole, unsent.or(idle_timeout));
             told.tell(source, common);
             target.identify(source);
             let flow = match read {
@@ -440,7 +438,21 @@ impl<'a> Reader<'a> {
             if flow == Flow::Stop {
                 return Flow::Stop;
             }
-            self.make_room(BATCH_BYTES);
+            is_whole = self.make_room(BATCH_BYTES);
+        }
+    }
+
+    /// Reads into the buffer, which is whole unless batches were split off.
+    fn read_more(
+        &mut self,
+        source: &mut Source,
+        is_whole: bool,
+        wait: Option<Duration>,
+    ) -> Result<Read, SourceError> {
+        if is_whole {
+            source.read_whole(&mut self.buffer, wait)
+        } else {
+            source.read(&mut self.buffer, wait)
         }
     }
 
@@ -459,10 +471,13 @@ impl<'a> Reader<'a> {
     }
 
     /// Gives what comes a buffer of its own, unless there is room for so much behind the last bytes.
-    fn make_room(&mut self, bytes: usize) {
-        if self.buffer.capacity() - self.buffer.len() < bytes {
+    /// Returns whether it did.
+    fn make_room(&mut self, bytes: usize) -> bool {
+        let has_room = self.buffer.capacity() - self.buffer.len() >= bytes;
+        if !has_room {
             self.buffer = self.common.buffers.filled_with(&self.buffer);
         }
+        !has_room
     }
 }
 

@@ -1,7 +1,7 @@
 //! Reads raw bytes, and waits for them no longer than asked.
 //!
-//! **In → out:** a file descriptor, blocking or not; out come bytes in the caller's slice, or the
-//! reason why there are none.
+//! **In → out:** a file descriptor, blocking or not; out come bytes in the caller's slice or behind
+//! those of its vector, or the reason why there are none.
 //!
 //! **Invariants.** **read(2) is called only when it will not block**: after poll(2) on the
 //! descriptor and the stop, or on a regular file. Interrupted calls are repeated. What poll says of
@@ -16,6 +16,7 @@ use std::io::{self, Seek as _, SeekFrom};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use rustix::buffer::spare_capacity;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
 
@@ -94,11 +95,37 @@ impl Input {
 
     /// Reads into `free`, which is not empty, once there is something; `None` waits without limit.
     pub(super) fn read(&mut self, free: &mut [u8], deadline: Option<Instant>) -> io::Result<Read> {
+        self.read_by(|file| rustix::io::read(file, &mut *free), deadline)
+    }
+
+    /// Reads behind what `buf` holds, into its spare room, of which there is some.
+    pub(super) fn append(
+        &mut self,
+        buf: &mut Vec<u8>,
+        deadline: Option<Instant>,
+    ) -> io::Result<Read> {
+        let before = buf.len();
+        let read = self.read_by(|file| rustix::io::read(file, spare_capacity(buf)), deadline);
+        // What is to be read again does not stay.
+        let came = match read {
+            Ok(Read::Bytes(count)) => count,
+            _ => 0,
+        };
+        buf.truncate(before + came);
+        read
+    }
+
+    /// One read(2) that gave something, if any does before the deadline.
+    fn read_by(
+        &mut self,
+        mut read: impl FnMut(&File) -> Result<usize, Errno>,
+        deadline: Option<Instant>,
+    ) -> io::Result<Read> {
         loop {
             if let Some(pause) = self.wait(deadline)? {
                 return Ok(pause);
             }
-            match rustix::io::read(&self.file, &mut *free) {
+            match read(&self.file) {
                 Ok(0) => {
                     if let Some(pause) = self.at_end(deadline)? {
                         return Ok(pause);
