@@ -334,13 +334,6 @@ fn work_on(
     reusable: &Receiver<Output>,
     buffers: &Buffers,
 ) -> (Finished, Duration) {
-    // Of a bundle of many only one output is used again: in the end the buffers of each would be
-    // as large as the largest batch, whatever their own is like.
-    let used = match bundle.len() {
-        1 => reusable.try_recv().ok(),
-        _ => reusable.try_iter().last(),
-    };
-    let mut output = used.unwrap_or_default();
     let ready = RefCell::new(Vec::with_capacity(bundle.len()));
     let waited = Cell::new(Duration::ZERO);
     let mut last = None;
@@ -378,13 +371,15 @@ fn work_on(
             waited.set(waited.get() + since.elapsed());
         };
         let result = work.map(|batch| {
+            let fits = |used: &Output| used.fits(batch.bytes.len());
+            let mut output = reusable.try_iter().find(fits).unwrap_or_default();
             worker.process_in_parts(&batch, now_ms(), &mut output, Some(&spill));
             last = Some(batch.bytes);
-            std::mem::take(&mut output)
+            output
         });
         put(result, true);
     }
-    // The batches of a bundle are parts of one buffer, or of buffers that were full before it.
+    // The batches of a bundle are parts of one buffer.
     if let Some(part) = last {
         buffers.put(part);
     }

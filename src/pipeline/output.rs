@@ -90,12 +90,15 @@ impl Output {
         self.oversize = None;
     }
 
-    /// Makes room for the lines of a batch of so many bytes. Room comes in few sizes, so that what one
-    /// buffer gives back fits the next: gaps of all sizes would make memory grow for hours.
+    /// Makes room for the lines of a batch of so many bytes.
     pub(super) fn make_room(&mut self, bytes: usize) {
-        let enriched = bytes.saturating_add(bytes / 4);
-        let room = enriched.checked_next_power_of_two().unwrap_or(enriched);
-        self.lines.reserve_exact(room);
+        self.lines.reserve_exact(room(bytes));
+    }
+
+    /// Whether its buffers are not much too large for a batch of so many bytes: with whatever is at
+    /// hand, each of many small batches would in the end keep as much as the largest there was.
+    pub(super) fn fits(&self, bytes: usize) -> bool {
+        self.lines.capacity().max(self.raw.capacity()) <= 2 * room(bytes)
     }
 
     /// About how much memory it holds.
@@ -105,6 +108,13 @@ impl Output {
         let objects = self.objects.len() * size_of::<Range<usize>>();
         self.lines.len() + self.raw.len() + rejects + places + objects
     }
+}
+
+/// The usual room for the lines of a batch of so many bytes. It comes in few sizes, so that what one
+/// buffer gives back fits the next: gaps of all sizes would make memory grow for hours.
+fn room(bytes: usize) -> usize {
+    let enriched = bytes.saturating_add(bytes / 4);
+    enriched.checked_next_power_of_two().unwrap_or(enriched)
 }
 
 /// What the events in one record gain.

@@ -368,6 +368,9 @@ impl<'a> Reader<'a> {
                 return Flow::Stop;
             }
         }
+        // The worker's handle is then the last one, so that the buffer is filled again, and not only
+        // when this lot's turn has come.
+        self.buffer = BytesMut::new();
         match target.send() {
             Flow::GoOn => target.take_turn(),
             Flow::Stop => Flow::Stop,
@@ -389,6 +392,10 @@ impl<'a> Reader<'a> {
         // A copy may go on with what was unfinished.
         self.unfinished = None;
         self.buffer.clear();
+        // A bundle has no more than one buffer, which is filled again when all of it is done with.
+        if !self.has_room(LEAST_ROOM) && target.send() == Flow::Stop {
+            return Flow::Stop;
+        }
         let mut is_whole = self.make_room(LEAST_ROOM);
         let mut told = Told::default();
         loop {
@@ -473,11 +480,15 @@ impl<'a> Reader<'a> {
     /// Gives what comes a buffer of its own, unless there is room for so much behind the last bytes.
     /// Returns whether it did.
     fn make_room(&mut self, bytes: usize) -> bool {
-        let has_room = self.buffer.capacity() - self.buffer.len() >= bytes;
-        if !has_room {
-            self.buffer = self.common.buffers.filled_with(&self.buffer);
+        if self.has_room(bytes) {
+            return false;
         }
-        !has_room
+        self.buffer = self.common.buffers.filled_with(&self.buffer);
+        true
+    }
+
+    fn has_room(&self, bytes: usize) -> bool {
+        self.buffer.capacity() - self.buffer.len() >= bytes
     }
 }
 
