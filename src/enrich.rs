@@ -28,7 +28,7 @@ use actor::Actor;
 use operation::Call;
 use origin::Origin;
 use resource::Resource;
-use severity::{Case, Reasons, Techniques, Verdict};
+use severity::{Reasons, Techniques};
 use time::Instant;
 
 /// What the `cloudhsm` object says about one event.
@@ -64,35 +64,21 @@ pub fn enrich<'a>(event: &'a Event<'_>) -> Option<Enrichment<'a>> {
         return None;
     }
     let time = event.event_time.and_then(Instant::parse);
-    let call = Call::of(event);
-    let outcome = Outcome::of(event);
     let origin = Origin::of(event);
-    let actor = Actor::of(event, &origin, time);
-    let resource = Resource::of(event);
-    let case = Case {
-        event,
-        call: &call,
-        outcome,
-        actor: &actor,
-        resource: &resource,
-    };
-    let Verdict {
-        severity,
-        reasons,
-        attack,
-    } = Verdict::on(&case);
-    Some(Enrichment {
-        outcome,
+    let mut enrichment = Enrichment {
+        call: Call::of(event),
+        outcome: Outcome::of(event),
         error_code: event.error_code,
         time_ms: time.map(Instant::milliseconds),
-        severity,
-        reasons,
-        attack,
-        call,
-        actor,
+        actor: Actor::of(event, &origin, time),
         origin,
-        resource,
-    })
+        resource: Resource::of(event),
+        severity: Severity::Informational,
+        reasons: Reasons::new(),
+        attack: Techniques::new(),
+    };
+    enrichment.judge(event);
+    Some(enrichment)
 }
 
 /// CloudTrail writes the first name; AWS's own service model states the second. That `.cn` can
@@ -160,41 +146,70 @@ impl Outcome {
             return if worked { Self::Success } else { Self::Failure };
         };
         let code: SmallVec<[u8; 64]> = code.bytes().map(|byte| byte.to_ascii_lowercase()).collect();
-        let tells = |(part, _): &&(&str, Self)| contains(&code, part.as_bytes());
-        ERROR_CODES
-            .iter()
-            .find(tells)
-            .map_or(Self::Failure, |(_, outcome)| *outcome)
+        let others = !letters(&code);
+        let tells = |part: &&ErrorPart| {
+            // Nearly every part has a letter that the code lacks.
+            part.letters & others == 0 && contains(&code, part.text.as_bytes())
+        };
+        let told = ERROR_CODES.iter().find(tells);
+        told.map_or(Self::Failure, |part| part.outcome)
     }
 }
 
 /// Codes are too short for a search that has to be prepared.
 fn contains(code: &[u8], part: &[u8]) -> bool {
+    let first = part.first_chunk::<4>();
     let mut windows = code.windows(part.len());
-    windows.any(|window| window.first() == part.first() && window == part)
+    windows.any(|window| window.first_chunk() == first && window == part)
 }
 
-/// What an error code contains, and what it then tells; the first that fits.
-const ERROR_CODES: [(&str, Outcome); 19] = [
-    ("accessdenied", Outcome::Denied),
-    ("unauthorized", Outcome::Denied),
-    ("notauthorized", Outcome::Denied),
-    ("unrecognizedclient", Outcome::Unauthenticated),
-    ("invalidclienttokenid", Outcome::Unauthenticated),
-    ("expiredtoken", Outcome::Unauthenticated),
-    ("signaturedoesnotmatch", Outcome::Unauthenticated),
-    ("missingauthenticationtoken", Outcome::Unauthenticated),
-    ("authfailure", Outcome::Unauthenticated),
-    ("throttl", Outcome::Throttled),
-    ("toomanyrequests", Outcome::Throttled),
-    ("requestlimitexceeded", Outcome::Throttled),
-    ("notfound", Outcome::NotFound),
-    ("limitexceeded", Outcome::LimitExceeded),
-    ("invalid", Outcome::Invalid),
-    ("validation", Outcome::Invalid),
-    ("malformed", Outcome::Invalid),
-    ("internal", Outcome::ServiceError),
-    ("unavailable", Outcome::ServiceError),
+/// What an error code may contain, in lower case, and what it then tells.
+struct ErrorPart {
+    text: &'static str,
+    letters: u32,
+    outcome: Outcome,
+}
+
+const fn part(text: &'static str, outcome: Outcome) -> ErrorPart {
+    let letters = letters(text.as_bytes());
+    ErrorPart {
+        text,
+        letters,
+        outcome,
+    }
+}
+
+/// A bit for each letter of a text, the same for another byte now and then.
+const fn letters(mut text: &[u8]) -> u32 {
+    let mut letters = 0;
+    while let Some((letter, rest)) = text.split_first() {
+        letters |= 1 << (*letter % 32);
+        text = rest;
+    }
+    letters
+}
+
+/// The first that fits tells.
+const ERROR_CODES: [ErrorPart; 19] = [
+    part("accessdenied", Outcome::Denied),
+    part("unauthorized", Outcome::Denied),
+    part("notauthorized", Outcome::Denied),
+    part("unrecognizedclient", Outcome::Unauthenticated),
+    part("invalidclienttokenid", Outcome::Unauthenticated),
+    part("expiredtoken", Outcome::Unauthenticated),
+    part("signaturedoesnotmatch", Outcome::Unauthenticated),
+    part("missingauthenticationtoken", Outcome::Unauthenticated),
+    part("authfailure", Outcome::Unauthenticated),
+    part("throttl", Outcome::Throttled),
+    part("toomanyrequests", Outcome::Throttled),
+    part("requestlimitexceeded", Outcome::Throttled),
+    part("notfound", Outcome::NotFound),
+    part("limitexceeded", Outcome::LimitExceeded),
+    part("invalid", Outcome::Invalid),
+    part("validation", Outcome::Invalid),
+    part("malformed", Outcome::Invalid),
+    part("internal", Outcome::ServiceError),
+    part("unavailable", Outcome::ServiceError),
 ];
 
 /// `severity`: how much an event matters, in rising order.

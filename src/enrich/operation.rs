@@ -219,8 +219,11 @@ static ROWS: LazyLock<[[Option<&Operation>; 2]; LABELS.len()]> = LazyLock::new(|
 /// The index in [`LABELS`] of an event's name; the last one for every name that is not exactly a
 /// name of the catalogue.
 fn label_index(name: &str) -> usize {
-    // Nearly every comparison ends with the lengths, which a binary search would not compare.
-    let same = |label: &&str| *label == name;
+    // Nearly every comparison ends with the lengths, which a binary search would not compare, and
+    // of the others nearly every one with the first letter.
+    let same = |label: &&str| {
+        label.len() == name.len() && label.bytes().next() == name.bytes().next() && *label == name
+    };
     LABELS.iter().position(same).unwrap_or(LABELS.len() - 1)
 }
 

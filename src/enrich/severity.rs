@@ -1,6 +1,7 @@
 //! How much it matters: severity, the reasons for it, and the techniques of MITRE ATT&CK.
 //!
-//! In → out: a `Case`, which is all that was derived before; a `Verdict`.
+//! In → out: an [`Enrichment`] with all that is derived before, and its event; `severity`, `reasons`
+//! and `attack` in the same.
 //!
 //! Invariants: **The rules are the lines below that `add` a reason**, in the order of the field
 //! reference: those of calls that worked or those of calls that did not, then who made them. **A
@@ -14,10 +15,9 @@ use smallvec::SmallVec;
 
 use crate::event::{Event, Policy};
 
-use super::actor::{Actor, ActorKind, Credential};
-use super::operation::{Access, Action, Api, Call};
-use super::resource::Resource;
-use super::{Outcome, Severity};
+use super::actor::{ActorKind, Credential};
+use super::operation::{Access, Action, Api};
+use super::{Enrichment, Outcome, Severity};
 
 use Severity::{Critical, High, Informational, Low, Medium};
 use Step::{AtLeast, Note, Up, UpToAtLeast};
@@ -251,190 +251,6 @@ impl Technique {
     }
 }
 
-/// What is known about an event before it is judged.
-pub(super) struct Case<'c, 'a> {
-    pub(super) event: &'c Event<'a>,
-    pub(super) call: &'c Call<'c>,
-    pub(super) outcome: Outcome,
-    pub(super) actor: &'c Actor<'c>,
-    pub(super) resource: &'c Resource<'c>,
-}
-
-/// What the rules make of a case.
-pub(super) struct Verdict {
-    pub(super) severity: Severity,
-    pub(super) reasons: Reasons,
-    pub(super) attack: Techniques,
-}
-
-impl Verdict {
-    pub(super) fn on(case: &Case<'_, '_>) -> Self {
-        let mut verdict = Self {
-            severity: Informational,
-            reasons: Reasons::new(),
-            attack: Techniques::new(),
-        };
-        match case.outcome {
-            Outcome::Success => verdict.what_worked(case),
-            Outcome::Denied => verdict.what_was_denied(case),
-            _ => verdict.what_failed(case),
-        }
-        verdict.who_did_it(case);
-        verdict
-    }
-
-    fn add(&mut self, reason: Reason, step: Step, techniques: &[Technique]) {
-        self.severity = step.from(self.severity);
-        self.reasons.push(reason);
-        for technique in techniques {
-            if !self.attack.contains(technique) {
-                self.attack.push(*technique);
-            }
-        }
-    }
-
-    fn what_worked(&mut self, case: &Case<'_, '_>) {
-        self.what_one_operation_did(case);
-        if case.call.destructive && self.reasons.is_empty() {
-            self.add(Reason::DestructiveCall, AtLeast(High), &[T1485]);
-        }
-        if matches!(case.call.action, Action::Tag | Action::Untag) {
-            self.add(Reason::TagsChanged, AtLeast(Low), &[]);
-        }
-        if case.call.api == Api::Classic && case.writes() {
-            self.add(Reason::ClassicChange, AtLeast(Medium), &[]);
-        }
-        if !case.call.known {
-            self.add(Reason::UnknownOperation, AtLeast(Low), &[]);
-        }
-        if case.writes() && self.reasons.is_empty() {
-            self.add(Reason::WriteCall, AtLeast(Low), &[]);
-        }
-    }
-
-    /// What is told of this operation alone, when it worked.
-    fn what_one_operation_did(&mut self, case: &Case<'_, '_>) {
-        let (request, resource) = (&case.event.request, case.resource);
-        match case.call.operation.unwrap_or_default() {
-            // Also when a service did it: a scheduler can be told to.
-            "DeleteBackup" => self.add(Reason::BackupDeleted, AtLeast(High), &[T1490, T1485]),
-            "DeleteHsm" => self.add(Reason::HsmDeleted, AtLeast(High), &[T1485, T1489]),
-            "DeleteCluster" => self.add(Reason::ClusterDeleted, AtLeast(Critical), &[T1485]),
-            "CopyBackupToRegion" => {
-                self.add(Reason::BackupCopiedToRegion, AtLeast(High), &[T1537]);
-            }
-            "PutResourcePolicy" => {
-                self.add(Reason::BackupShared, AtLeast(High), &[T1537]);
-                if case.shares_externally() {
-                    self.add(Reason::BackupSharedExternally, AtLeast(Critical), &[T1537]);
-                }
-                if request.policy == Policy::Unreadable {
-                    self.add(Reason::UnreadablePolicy, AtLeast(Critical), &[T1537]);
-                }
-            }
-            "DeleteResourcePolicy" => self.add(Reason::BackupUnshared, AtLeast(Low), &[]),
-            "RestoreBackup" => self.add(Reason::BackupRestored, AtLeast(Low), &[]),
-            "ModifyBackupAttributes" => match resource.never_expires {
-                Some(false) => {
-                    self.add(Reason::BackupRetentionRemoved, AtLeast(Medium), &[T1490]);
-                }
-                Some(true) => self.add(Reason::BackupRetained, AtLeast(Informational), &[]),
-                None => {}
-            },
-            "ModifyCluster" => {
-                match resource.retention_days {
-                    Some(..30) => self.add(Reason::RetentionBelow30Days, AtLeast(High), &[T1490]),
-                    Some(30..) => self.add(Reason::RetentionChanged, AtLeast(Medium), &[T1490]),
-                    None => {}
-                }
-                if request.hsm_type.is_some() {
-                    self.add(Reason::HsmTypeChanged, AtLeast(Medium), &[T1578_005]);
-                }
-            }
-            "InitializeCluster" => self.add(Reason::ClusterInitialized, AtLeast(Medium), &[T1098]),
-            "CreateCluster" => {
-                self.add(Reason::ClusterCreated, AtLeast(Low), &[T1578_002]);
-                if resource.source_backup_id.is_some() {
-                    let reason = Reason::ClusterCreatedFromBackup;
-                    self.add(reason, AtLeast(Medium), &[T1578_002]);
-                }
-                if case.has_foreign_source() {
-                    let reason = Reason::ClusterCreatedFromForeignBackup;
-                    self.add(reason, AtLeast(High), &[T1578_002]);
-                }
-                if request.mode == Some("NON_FIPS") {
-                    self.add(Reason::NonFipsMode, AtLeast(Medium), &[]);
-                }
-            }
-            "CreateHsm" => self.add(Reason::HsmCreated, AtLeast(Low), &[T1578_002]),
-            _ => {}
-        }
-    }
-
-    fn what_was_denied(&mut self, case: &Case<'_, '_>) {
-        if case.call.destructive {
-            self.add(Reason::DeniedDestructive, AtLeast(High), &[T1485]);
-        } else if matches!(case.call.action, Action::Copy | Action::Share) {
-            self.add(Reason::DeniedDestructive, AtLeast(High), &[T1537]);
-        } else if case.writes() {
-            self.add(Reason::DeniedWrite, AtLeast(Medium), &[T1580]);
-        }
-        if !case.writes() {
-            self.add(Reason::DeniedRead, AtLeast(Low), &[T1580]);
-        }
-        if case.event.error_code == Some("VpceAccessDenied") {
-            self.add(Reason::EndpointPolicyDenied, AtLeast(Medium), &[]);
-        }
-    }
-
-    /// The call did not work, and not for want of permission.
-    fn what_failed(&mut self, case: &Case<'_, '_>) {
-        match case.outcome {
-            Outcome::Unauthenticated => {
-                self.add(Reason::UnauthenticatedCall, AtLeast(Medium), &[T1078_004]);
-            }
-            Outcome::Throttled if case.call.destructive => {
-                self.add(Reason::ThrottledDestructive, AtLeast(Low), &[]);
-            }
-            Outcome::Throttled => {}
-            _ if case.call.destructive => {
-                self.add(Reason::FailedDestructive, AtLeast(Medium), &[]);
-            }
-            _ if case.writes() => self.add(Reason::FailedWrite, AtLeast(Low), &[]),
-            _ => {}
-        }
-    }
-
-    /// Whether it worked or not.
-    fn who_did_it(&mut self, case: &Case<'_, '_>) {
-        let (actor, writes) = (case.actor, case.writes());
-        if actor.kind == ActorKind::Root {
-            let step = if writes {
-                UpToAtLeast(High)
-            } else {
-                AtLeast(Medium)
-            };
-            self.add(Reason::RootActor, step, &[T1078_004]);
-        }
-        if !writes {
-            return;
-        }
-        if actor.cross_account == Some(true) {
-            self.add(Reason::CrossAccountActor, Up, &[T1078_004]);
-        }
-        if actor.credential == Credential::LongTerm {
-            self.add(Reason::LongTermKey, Note, &[T1078_004]);
-        }
-        let person = matches!(actor.kind, ActorKind::Root | ActorKind::IamUser);
-        if person && actor.mfa == Some(false) {
-            self.add(Reason::NoMfa, Note, &[]);
-        }
-        if actor.by_service {
-            self.add(Reason::ServiceInitiated, Note, &[]);
-        }
-    }
-}
-
 /// What a rule does to the severity.
 #[derive(Clone, Copy)]
 enum Step {
@@ -465,21 +281,182 @@ impl Step {
     }
 }
 
-impl Case<'_, '_> {
+impl Enrichment<'_> {
+    /// Goes through the rules for what else is said of `event`, when nothing was judged yet.
+    pub(super) fn judge(&mut self, event: &Event<'_>) {
+        match self.outcome {
+            Outcome::Success => self.judge_what_worked(event),
+            Outcome::Denied => self.judge_what_was_denied(event),
+            _ => self.judge_what_failed(),
+        }
+        self.judge_who_did_it();
+    }
+
+    fn add(&mut self, reason: Reason, step: Step, techniques: &[Technique]) {
+        self.severity = step.from(self.severity);
+        self.reasons.push(reason);
+        for technique in techniques {
+            if !self.attack.contains(technique) {
+                self.attack.push(*technique);
+            }
+        }
+    }
+
+    fn judge_what_worked(&mut self, event: &Event<'_>) {
+        self.judge_one_operation(event);
+        if self.call.destructive && self.reasons.is_empty() {
+            self.add(Reason::DestructiveCall, AtLeast(High), &[T1485]);
+        }
+        if matches!(self.call.action, Action::Tag | Action::Untag) {
+            self.add(Reason::TagsChanged, AtLeast(Low), &[]);
+        }
+        if self.call.api == Api::Classic && self.writes() {
+            self.add(Reason::ClassicChange, AtLeast(Medium), &[]);
+        }
+        if !self.call.known {
+            self.add(Reason::UnknownOperation, AtLeast(Low), &[]);
+        }
+        if self.writes() && self.reasons.is_empty() {
+            self.add(Reason::WriteCall, AtLeast(Low), &[]);
+        }
+    }
+
+    /// What is told of this operation alone, when it worked.
+    fn judge_one_operation(&mut self, event: &Event<'_>) {
+        let request = &event.request;
+        match self.call.operation.unwrap_or_default() {
+            // Also when a service did it: a scheduler can be told to.
+            "DeleteBackup" => self.add(Reason::BackupDeleted, AtLeast(High), &[T1490, T1485]),
+            "DeleteHsm" => self.add(Reason::HsmDeleted, AtLeast(High), &[T1485, T1489]),
+            "DeleteCluster" => self.add(Reason::ClusterDeleted, AtLeast(Critical), &[T1485]),
+            "CopyBackupToRegion" => {
+                self.add(Reason::BackupCopiedToRegion, AtLeast(High), &[T1537]);
+            }
+            "PutResourcePolicy" => {
+                self.add(Reason::BackupShared, AtLeast(High), &[T1537]);
+                if self.shares_externally(event) {
+                    self.add(Reason::BackupSharedExternally, AtLeast(Critical), &[T1537]);
+                }
+                if request.policy == Policy::Unreadable {
+                    self.add(Reason::UnreadablePolicy, AtLeast(Critical), &[T1537]);
+                }
+            }
+            "DeleteResourcePolicy" => self.add(Reason::BackupUnshared, AtLeast(Low), &[]),
+            "RestoreBackup" => self.add(Reason::BackupRestored, AtLeast(Low), &[]),
+            "ModifyBackupAttributes" => match self.resource.never_expires {
+                Some(false) => {
+                    self.add(Reason::BackupRetentionRemoved, AtLeast(Medium), &[T1490]);
+                }
+                Some(true) => self.add(Reason::BackupRetained, AtLeast(Informational), &[]),
+                None => {}
+            },
+            "ModifyCluster" => {
+                match self.resource.retention_days {
+                    Some(..30) => self.add(Reason::RetentionBelow30Days, AtLeast(High), &[T1490]),
+                    Some(30..) => self.add(Reason::RetentionChanged, AtLeast(Medium), &[T1490]),
+                    None => {}
+                }
+                if request.hsm_type.is_some() {
+                    self.add(Reason::HsmTypeChanged, AtLeast(Medium), &[T1578_005]);
+                }
+            }
+            "InitializeCluster" => self.add(Reason::ClusterInitialized, AtLeast(Medium), &[T1098]),
+            "CreateCluster" => {
+                self.add(Reason::ClusterCreated, AtLeast(Low), &[T1578_002]);
+                if self.resource.source_backup_id.is_some() {
+                    let reason = Reason::ClusterCreatedFromBackup;
+                    self.add(reason, AtLeast(Medium), &[T1578_002]);
+                }
+                if self.has_foreign_source(event) {
+                    let reason = Reason::ClusterCreatedFromForeignBackup;
+                    self.add(reason, AtLeast(High), &[T1578_002]);
+                }
+                if request.mode == Some("NON_FIPS") {
+                    self.add(Reason::NonFipsMode, AtLeast(Medium), &[]);
+                }
+            }
+            "CreateHsm" => self.add(Reason::HsmCreated, AtLeast(Low), &[T1578_002]),
+            _ => {}
+        }
+    }
+
+    fn judge_what_was_denied(&mut self, event: &Event<'_>) {
+        if self.call.destructive {
+            self.add(Reason::DeniedDestructive, AtLeast(High), &[T1485]);
+        } else if matches!(self.call.action, Action::Copy | Action::Share) {
+            self.add(Reason::DeniedDestructive, AtLeast(High), &[T1537]);
+        } else if self.writes() {
+            self.add(Reason::DeniedWrite, AtLeast(Medium), &[T1580]);
+        }
+        if !self.writes() {
+            self.add(Reason::DeniedRead, AtLeast(Low), &[T1580]);
+        }
+        if event.error_code == Some("VpceAccessDenied") {
+            self.add(Reason::EndpointPolicyDenied, AtLeast(Medium), &[]);
+        }
+    }
+
+    /// The call did not work, and not for want of permission.
+    fn judge_what_failed(&mut self) {
+        match self.outcome {
+            Outcome::Unauthenticated => {
+                self.add(Reason::UnauthenticatedCall, AtLeast(Medium), &[T1078_004]);
+            }
+            Outcome::Throttled if self.call.destructive => {
+                self.add(Reason::ThrottledDestructive, AtLeast(Low), &[]);
+            }
+            Outcome::Throttled => {}
+            _ if self.call.destructive => {
+                self.add(Reason::FailedDestructive, AtLeast(Medium), &[]);
+            }
+            _ if self.writes() => self.add(Reason::FailedWrite, AtLeast(Low), &[]),
+            _ => {}
+        }
+    }
+
+    /// Whether it worked or not.
+    fn judge_who_did_it(&mut self) {
+        let writes = self.writes();
+        if self.actor.kind == ActorKind::Root {
+            let step = if writes {
+                UpToAtLeast(High)
+            } else {
+                AtLeast(Medium)
+            };
+            self.add(Reason::RootActor, step, &[T1078_004]);
+        }
+        if !writes {
+            return;
+        }
+        if self.actor.cross_account == Some(true) {
+            self.add(Reason::CrossAccountActor, Up, &[T1078_004]);
+        }
+        if self.actor.credential == Credential::LongTerm {
+            self.add(Reason::LongTermKey, Note, &[T1078_004]);
+        }
+        let person = matches!(self.actor.kind, ActorKind::Root | ActorKind::IamUser);
+        if person && self.actor.mfa == Some(false) {
+            self.add(Reason::NoMfa, Note, &[]);
+        }
+        if self.actor.by_service {
+            self.add(Reason::ServiceInitiated, Note, &[]);
+        }
+    }
+
     fn writes(&self) -> bool {
         self.call.access == Access::Write
     }
 
     /// Shared with anyone but the account itself and AWS's own services.
-    fn shares_externally(&self) -> bool {
-        let own = self.event.recipient_account_id;
+    fn shares_externally(&self, event: &Event<'_>) -> bool {
+        let own = event.recipient_account_id;
         let foreign = |who: &String| own != Some(who) && !who.ends_with(".amazonaws.com");
         self.resource.shared_with.iter().any(foreign)
     }
 
-    fn has_foreign_source(&self) -> bool {
+    fn has_foreign_source(&self, event: &Event<'_>) -> bool {
         let source = self.resource.source_backup_account;
-        let both = source.zip(self.event.recipient_account_id);
+        let both = source.zip(event.recipient_account_id);
         both.is_some_and(|(source, own)| source != own)
     }
 }

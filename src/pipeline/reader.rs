@@ -392,10 +392,6 @@ impl<'a> Reader<'a> {
         // A copy may go on with what was unfinished.
         self.unfinished = None;
         self.buffer.clear();
-        // A bundle has no more than one buffer, which is filled again when all of it is done with.
-        if !self.has_room(LEAST_ROOM) && target.send() == Flow::Stop {
-            return Flow::Stop;
-        }
         let mut is_whole = self.make_room(LEAST_ROOM);
         let mut told = Told::default();
         loop {
@@ -439,7 +435,7 @@ impl<'a> Reader<'a> {
                     if let Err(error) = ended {
                         target.push(Err(error));
                     }
-                    return target.send_if_due(common.flush_interval);
+                    return target.send_if_due(common.flush_interval, self.has_room(LEAST_ROOM));
                 }
             };
             if flow == Flow::Stop {
@@ -758,9 +754,11 @@ impl<'a> Target<'a> {
         }
     }
 
-    /// Sends the bundle if it is large enough, or the first of it has waited long enough.
-    fn send_if_due(&mut self, flush_interval: Duration) -> Flow {
-        if self.unsent.bytes >= BATCH_BYTES || self.unsent.is_due(flush_interval) {
+    /// Sends the bundle if it is large enough, or the first of it has waited long enough, or the next
+    /// source begins in another buffer: a bundle has no more than one.
+    fn send_if_due(&mut self, flush_interval: Duration, has_room: bool) -> Flow {
+        let is_large = self.unsent.bytes >= BATCH_BYTES;
+        if is_large || self.unsent.is_due(flush_interval) || !has_room {
             self.send()
         } else {
             Flow::GoOn

@@ -314,9 +314,10 @@ impl<'a> Run<'a> {
             }
         }
         let record = start..start + len;
-        if let Some(enrichment) = enrich(&event) {
+        // It is large, and so looked at where it is made.
+        if let Some(enrichment) = &enrich(&event) {
             self.lines
-                .enriched(record, spans_lines, &enrichment, self.now_ms);
+                .enriched(record, spans_lines, enrichment, self.now_ms);
         } else if event.already_enriched {
             self.lines.passed(record, spans_lines);
         } else {
