@@ -452,8 +452,8 @@ impl Source {
         self.read_by(Self::fill, buf, wait)
     }
 
-    /// The same for a `buf` nothing was split off from: plain bytes fill its room, without a copy.
-    /// With another `buf` it is slow.
+    /// The same for a `buf` that nothing was split off from: plain bytes fill its room, without a
+    /// copy. Another `buf` is copied as a whole.
     ///
     /// # Errors
     ///
@@ -595,6 +595,10 @@ impl Source {
             return self.fill(buf, deadline);
         }
         let mut whole = Vec::from(mem::take(buf));
+        // A copy has no room, and what is read into none looks like the end.
+        if whole.capacity() - whole.len() < LEAST_ROOM {
+            whole.reserve(READ_SIZE);
+        }
         let read = self.input.append(&mut whole, deadline);
         *buf = BytesMut::from(Bytes::from(whole));
         read

@@ -378,6 +378,26 @@ fn buffers_go_from_source_to_source() {
     }
 }
 
+/// The whole rest of a buffer was held by two, so that it was copied, to where there was no room;
+/// what was read into that looked like the end, and everything behind was lost.
+#[test]
+fn a_buffer_that_others_hold_parts_of_is_not_the_end() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = lines(100_000);
+    let path = file(dir.path(), "in", &data);
+    for read in WAYS {
+        let mut source = Source::open(&path, never()).unwrap();
+        let mut buf = BytesMut::with_capacity(512 * 1024);
+        let mut parts = Vec::new();
+        while let Read::Bytes(_) = read(&mut source, &mut buf, None).unwrap() {
+            parts.push(buf.split_to(buf.len() / 2));
+            parts.push(buf.split_to(buf.len() / 2));
+        }
+        parts.push(buf);
+        assert!(parts.concat() == data);
+    }
+}
+
 #[test]
 fn caller_s_room_is_used_and_its_bytes_stay() {
     let data = lines(50_000);

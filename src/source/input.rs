@@ -45,7 +45,9 @@ pub(super) struct Input {
 
 impl Input {
     pub(super) fn new(file: File, always_ready: bool, stop: StopSignal) -> Self {
-        pipe::widen(&file);
+        if !always_ready {
+            pipe::widen(&file);
+        }
         Self {
             file,
             always_ready,
