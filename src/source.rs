@@ -58,7 +58,8 @@ pub use self::stop::{StopSignal, StopTrigger, stop_pair};
 pub use self::unpack::{Damage, GunzipError, Packing, gunzip};
 use self::unpack::{TooFew, Unpacker};
 
-/// The most that one read adds, and the size of the raw buffer: what `cat` found to be enough.
+/// The size of the raw buffer, and the most that comes out of it in one read: what `cat` found to be
+/// enough.
 const READ_SIZE: usize = 128 * 1024;
 
 /// With less spare room than this in the caller's buffer, a read makes room for [`READ_SIZE`].
