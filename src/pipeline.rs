@@ -59,6 +59,10 @@ use writer::Writer;
 /// batches that take longer.
 const IN_FLIGHT: usize = 2;
 
+/// Outputs that wait to be filled again, unless the next bundle has more batches: as many as are
+/// under way.
+const OUTPUTS: usize = IN_FLIGHT + 2;
+
 /// What a worker has to know of the configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
@@ -305,16 +309,20 @@ fn start_worker<'scope>(
         stop_at_reject: config.on_reject == OnReject::Stop,
         keys: config.dedup != DedupWindow::Events(0) || !config.reorder.is_zero(),
     };
-    let (jobs, todo) = sync_channel(IN_FLIGHT);
+    let (jobs, todo) = sync_channel::<Bundle>(IN_FLIGHT);
     let (done, outputs) = sync_channel(IN_FLIGHT);
     let (used, reusable) = channel();
     let thread = Builder::new()
         .name("worker".to_owned())
         .spawn_scoped(scope, move || {
             let mut worker = Worker::new(limits);
+            let mut used = Vec::new();
             while let Ok(bundle) = todo.recv() {
                 let begun = Instant::now();
-                let (finished, waited) = work_on(bundle, &mut worker, &done, &reusable, buffers);
+                used.extend(reusable.try_iter());
+                // More would take turns, until each is as large as the largest batch.
+                used.truncate(bundle.len().max(OUTPUTS));
+                let (finished, waited) = work_on(bundle, &mut worker, &done, &mut used, buffers);
                 metrics.worker_busy(begun.elapsed().saturating_sub(waited));
                 if done.send(finished).is_err() {
                     return;
@@ -331,9 +339,10 @@ fn work_on(
     bundle: Bundle,
     worker: &mut Worker,
     done: &SyncSender<Finished>,
-    reusable: &Receiver<Output>,
+    used: &mut Vec<Output>,
     buffers: &Buffers,
 ) -> (Finished, Duration) {
+    let used = RefCell::new(used);
     let ready = RefCell::new(Vec::with_capacity(bundle.len()));
     let waited = Cell::new(Duration::ZERO);
     let mut last = None;
@@ -359,7 +368,7 @@ fn work_on(
             });
         };
         let spill = |output: &mut Output| {
-            let fresh = reusable.try_recv().unwrap_or_default();
+            let fresh = used.borrow_mut().pop().unwrap_or_default();
             put(Ok(std::mem::replace(output, fresh)), false);
             let part = Finished {
                 done: ready.take(),
@@ -371,8 +380,7 @@ fn work_on(
             waited.set(waited.get() + since.elapsed());
         };
         let result = work.map(|batch| {
-            let fits = |used: &Output| used.fits(batch.bytes.len());
-            let mut output = reusable.try_iter().find(fits).unwrap_or_default();
+            let mut output = fitting(&mut used.borrow_mut(), batch.bytes.len());
             worker.process_in_parts(&batch, now_ms(), &mut output, Some(&spill));
             last = Some(batch.bytes);
             output
@@ -388,6 +396,13 @@ fn work_on(
         last: true,
     };
     (finished, waited.get())
+}
+
+/// One of the used outputs that is not too large for a batch of so many bytes, or a new one.
+fn fitting(used: &mut Vec<Output>, bytes: usize) -> Output {
+    let fits = used.iter().position(|used| used.fits(bytes));
+    fits.map(|found| used.swap_remove(found))
+        .unwrap_or_default()
 }
 
 /// The time in milliseconds since 1970.

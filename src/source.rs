@@ -7,8 +7,8 @@
 //!
 //! **Invariants.** **Once stopped, every read says [`Read::Stopped`] and takes nothing more.**
 //! **Bytes that can be decompressed are never held back while the raw input pauses, and are
-//! delivered before the error that follows them.** **One read adds at most 128 KiB, or what the
-//! caller has room for**; beside that a source holds 128 KiB of raw bytes and a decompressor: 50 KB
+//! delivered before the error that follows them.** **One read adds at most 128 KiB, or, where the
+//! caller wants that, all that it has room for**; beside that a source holds 128 KiB of raw bytes and a decompressor: 50 KB
 //! for gzip, 4 MB for bzip2, and for zstd the window that it was made with, at most 128 MiB.
 //!
 //! The form of a source is known from its first bytes, from its name only when it has none: an empty
@@ -453,8 +453,8 @@ impl Source {
         self.read_by(Self::fill, buf, wait)
     }
 
-    /// The same for a `buf` that nothing was split off from: plain bytes fill its room, without a
-    /// copy. Another `buf` is copied as a whole.
+    /// The same for a `buf` that nothing was split off from: plain bytes fill all of its room, without
+    /// a copy, but for the first ones, which tell the form. Another `buf` is copied as a whole.
     ///
     /// # Errors
     ///

@@ -282,7 +282,7 @@ impl Step {
 }
 
 impl Enrichment<'_> {
-    /// Goes through the rules for what else is said of `event`, when nothing was judged yet.
+    /// Fills in `severity`, `reasons` and `attack` by the rest, once: they are empty before.
     pub(super) fn judge(&mut self, event: &Event<'_>) {
         match self.outcome {
             Outcome::Success => self.judge_what_worked(event),

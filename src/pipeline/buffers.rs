@@ -44,7 +44,7 @@ impl Buffers {
     /// A buffer that begins with `left_over`. Its room grows with that, so that a record which fills
     /// buffer after buffer is not copied too often.
     pub(super) fn filled_with(&self, left_over: &[u8]) -> BytesMut {
-        let size = self.room + LEFT_OVER.max(3 * left_over.len());
+        let size = self.room + LEFT_OVER.max(4 * left_over.len());
         let used = self.reusable(size);
         let mut buffer = used.unwrap_or_else(|| BytesMut::with_capacity(size));
         buffer.extend_from_slice(left_over);

@@ -95,8 +95,8 @@ impl Output {
         self.lines.reserve_exact(room(bytes));
     }
 
-    /// Whether its buffers are not much too large for a batch of so many bytes: with whatever is at
-    /// hand, each of many small batches would in the end keep as much as the largest there was.
+    /// Whether its buffers are not much too large for a batch of so many bytes: each of many small
+    /// batches in a bundle would otherwise keep as much as the largest batch there was.
     pub(super) fn fits(&self, bytes: usize) -> bool {
         self.lines.capacity().max(self.raw.capacity()) <= 2 * room(bytes)
     }

@@ -42,8 +42,8 @@ use crate::source::{
 };
 
 /// A buffer with so many unsent bytes is worth a bundle: a worker needs some 100 µs for it, a
-/// channel's cost is then nothing, and it stays in the second-level cache. A buffer has room for no
-/// more, as one read(2) of a file fills it.
+/// channel's cost is then nothing, and it stays in the second-level cache. The usual buffer has hardly
+/// room for more, as one read(2) of a file fills it.
 const BATCH_BYTES: usize = 256 * 1024;
 
 /// A source begins in the buffer of the one before when there is so much room.
@@ -368,8 +368,8 @@ impl<'a> Reader<'a> {
                 return Flow::Stop;
             }
         }
-        // The worker's handle is then the last one, so that the buffer is filled again, and not only
-        // when this lot's turn has come.
+        // Without ours the worker's handle is the last one, so that the buffer can be filled again
+        // before this lot's turn has come.
         self.buffer = BytesMut::new();
         match target.send() {
             Flow::GoOn => target.take_turn(),
@@ -392,12 +392,12 @@ impl<'a> Reader<'a> {
         // A copy may go on with what was unfinished.
         self.unfinished = None;
         self.buffer.clear();
-        let mut is_whole = self.make_room(LEAST_ROOM);
+        let mut may_fill = self.make_room(LEAST_ROOM);
         let mut told = Told::default();
         loop {
             let idle_timeout = Some(self.idle_timeout).filter(|time| !time.is_zero());
             let unsent = target.unsent.wait(common.flush_interval);
-            let read = self.read_more(source, is_whole, unsent.or(idle_timeout));
+            let read = self.read_more(source, may_fill, unsent.or(idle_timeout));
             told.tell(source, common);
             target.identify(source);
             let flow = match read {
@@ -441,18 +441,18 @@ impl<'a> Reader<'a> {
             if flow == Flow::Stop {
                 return Flow::Stop;
             }
-            is_whole = self.make_room(BATCH_BYTES);
+            may_fill = self.make_room(BATCH_BYTES);
         }
     }
 
-    /// Reads into the buffer, which is whole unless batches were split off.
+    /// Reads into the buffer, all of it at once when it `may_fill` it.
     fn read_more(
         &mut self,
         source: &mut Source,
-        is_whole: bool,
+        may_fill: bool,
         wait: Option<Duration>,
     ) -> Result<Read, SourceError> {
-        if is_whole {
+        if may_fill {
             source.read_whole(&mut self.buffer, wait)
         } else {
             source.read(&mut self.buffer, wait)
@@ -474,13 +474,14 @@ impl<'a> Reader<'a> {
     }
 
     /// Gives what comes a buffer of its own, unless there is room for so much behind the last bytes.
-    /// Returns whether it did.
+    /// Returns whether one read(2) may fill it: what a long record has made larger would make much
+    /// larger batches.
     fn make_room(&mut self, bytes: usize) -> bool {
         if self.has_room(bytes) {
             return false;
         }
         self.buffer = self.common.buffers.filled_with(&self.buffer);
-        true
+        !self.has_room(2 * BATCH_BYTES)
     }
 
     fn has_room(&self, bytes: usize) -> bool {

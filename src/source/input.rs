@@ -108,7 +108,7 @@ impl Input {
     ) -> io::Result<Read> {
         let before = buf.len();
         let read = self.read_by(|file| rustix::io::read(file, spare_capacity(buf)), deadline);
-        // What is to be read again does not stay.
+        // What is another file's is not passed on.
         let came = match read {
             Ok(Read::Bytes(count)) => count,
             _ => 0,

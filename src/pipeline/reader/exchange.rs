@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex};
 
 use bytes::BytesMut;
 
-use super::{BATCH_BYTES, Dealer, Flow, ReadTotals, Reading, Start, Target, Told, Turn};
+use super::{Dealer, Flow, LEAST_ROOM, ReadTotals, Reading, Start, Target, Told, Turn};
 use crate::ack::{Omprog, Promise, Request};
 use crate::framing::{Batch, BatchContent, InputForm, LineDecoder, OversizePart};
 use crate::source::{Read, Source};
@@ -71,7 +71,7 @@ impl Exchange<'_> {
         let mut told = Told::default();
         let mut flow = Flow::GoOn;
         while flow == Flow::GoOn {
-            if buffer.capacity() - buffer.len() < BATCH_BYTES {
+            if buffer.capacity() - buffer.len() < LEAST_ROOM {
                 buffer = common.buffers.filled_with(&buffer);
             }
             let read = source.read(&mut buffer, None);
