@@ -2,15 +2,16 @@
 
 #![cfg(target_os = "linux")]
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::Write as _;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::sleep;
 use std::time::Duration;
 
-use crate::binary::{Running, hsmtrail, write};
+use crate::binary::{Running, hsmtrail, wait_until, write};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use flate2::Compression;
@@ -213,6 +214,40 @@ fn what_is_held_and_remembered_is_bounded() {
     check(&reorder, ["", &record(1), ""], 0);
     check(&reorder, ["", &record(300_000), ""], 0);
     check(&["--dedup=1000", "--dedup-mark"], ["", &record(1), ""], 0);
+}
+
+/// Buffers that many small files have used took turns, until each was as large as the largest batch;
+/// and one read filled all the room that a long record had been given.
+#[test]
+fn small_files_before_long_records_are_forgotten() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: String, text: &[u8]| {
+        let path = folder.path().join(name);
+        fs::write(&path, text).unwrap();
+        path
+    };
+    let event = other(1).replace('{', &format!("{{\"pad\":\"{}\",", "x".repeat(1000)));
+    let long = format!("{{\"pad\":\"{}\"}}\n", "x".repeat(MB - 20)).repeat(24);
+    let mut files: Vec<_> = (0..64)
+        .map(|n| file(format!("{n:02}.json"), event.as_bytes()))
+        .collect();
+    files.push(file("long.json".to_owned(), long.as_bytes()));
+    let out = file("out".to_owned(), b"");
+    // Behind the files it waits for stdin, so that its peak can be read.
+    let passes = std::iter::repeat_n(&files, 5)
+        .flatten()
+        .map(PathBuf::as_path);
+    let args = passes.chain([Path::new("-")]);
+    let command = hsmtrail(WORKERS.iter().map(Path::new).chain(args));
+    let running = Running::start_with_stdout(command, File::create(&out).unwrap().into());
+    let length = 5 * (long.len() + 64 * (event.len() + 1));
+    wait_until("the last line", || {
+        fs::metadata(&out).unwrap().len() == length as u64
+    });
+    let peak = peak(&running);
+    assert_eq!(running.finish().code, Some(0));
+    // Three readers have batches of their own.
+    assert!(peak < BOUND * 3 / 2, "{} MiB", peak / MB);
 }
 
 /// A line of a host, and the many short ones that wait together.
