@@ -50,7 +50,7 @@ use crate::source::{ListenError, Listener, Place, SourceError, StopSignal, StopT
 use crate::state::{Position, StateError};
 use buffers::Buffers;
 use listen::Bounds;
-use output::Output;
+use output::{Output, Returned};
 use reader::{Dealer, ReadTotals, Reading};
 use worker::Worker;
 use writer::Writer;
@@ -311,18 +311,16 @@ fn start_worker<'scope>(
     };
     let (jobs, todo) = sync_channel::<Bundle>(IN_FLIGHT);
     let (done, outputs) = sync_channel(IN_FLIGHT);
-    let (used, reusable) = channel();
+    let (reusable, used) = channel();
     let thread = Builder::new()
         .name("worker".to_owned())
         .spawn_scoped(scope, move || {
             let mut worker = Worker::new(limits);
-            let mut used = Vec::new();
+            let mut returned = Returned::new(used);
             while let Ok(bundle) = todo.recv() {
                 let begun = Instant::now();
-                used.extend(reusable.try_iter());
-                // More would take turns, until each is as large as the largest batch.
-                used.truncate(bundle.len().max(OUTPUTS));
-                let (finished, waited) = work_on(bundle, &mut worker, &done, &mut used, buffers);
+                let (finished, waited) =
+                    work_on(bundle, &mut worker, &done, &mut returned, buffers);
                 metrics.worker_busy(begun.elapsed().saturating_sub(waited));
                 if done.send(finished).is_err() {
                     return;
@@ -330,7 +328,7 @@ fn start_worker<'scope>(
             }
         })
         .map_err(Error::Thread)?;
-    Ok((jobs, (outputs, used), thread))
+    Ok((jobs, (outputs, reusable), thread))
 }
 
 /// Works on one bundle. Hands on the parts of an output that gets long, and returns the last of it,
@@ -339,10 +337,11 @@ fn work_on(
     bundle: Bundle,
     worker: &mut Worker,
     done: &SyncSender<Finished>,
-    used: &mut Vec<Output>,
+    returned: &mut Returned,
     buffers: &Buffers,
 ) -> (Finished, Duration) {
-    let used = RefCell::new(used);
+    returned.keep(bundle.len().max(OUTPUTS));
+    let returned = RefCell::new(returned);
     let ready = RefCell::new(Vec::with_capacity(bundle.len()));
     let waited = Cell::new(Duration::ZERO);
     let mut last = None;
@@ -368,7 +367,7 @@ fn work_on(
             });
         };
         let spill = |output: &mut Output| {
-            let fresh = used.borrow_mut().pop().unwrap_or_default();
+            let fresh = returned.borrow_mut().next();
             put(Ok(std::mem::replace(output, fresh)), false);
             let part = Finished {
                 done: ready.take(),
@@ -380,7 +379,7 @@ fn work_on(
             waited.set(waited.get() + since.elapsed());
         };
         let result = work.map(|batch| {
-            let mut output = fitting(&mut used.borrow_mut(), batch.bytes.len());
+            let mut output = returned.borrow_mut().fitting(batch.bytes.len());
             worker.process_in_parts(&batch, now_ms(), &mut output, Some(&spill));
             last = Some(batch.bytes);
             output
@@ -396,13 +395,6 @@ fn work_on(
         last: true,
     };
     (finished, waited.get())
-}
-
-/// One of the used outputs that is not too large for a batch of so many bytes, or a new one.
-fn fitting(used: &mut Vec<Output>, bytes: usize) -> Output {
-    let fits = used.iter().position(|used| used.fits(bytes));
-    fits.map(|found| used.swap_remove(found))
-        .unwrap_or_default()
 }
 
 /// The time in milliseconds since 1970.

@@ -15,6 +15,7 @@
 
 use std::collections::VecDeque;
 use std::ops::Range;
+use std::sync::mpsc::Receiver;
 
 use super::arranger::{Arrival, Fate, Place};
 use crate::config::Select;
@@ -107,6 +108,44 @@ impl Output {
         let places = self.places.len() * size_of::<Place>();
         let objects = self.objects.len() * size_of::<Range<usize>>();
         self.lines.len() + self.raw.len() + rejects + places + objects
+    }
+}
+
+/// Outputs that were written, for their worker to fill again.
+pub(super) struct Returned {
+    back: Receiver<Output>,
+    waiting: Vec<Output>,
+}
+
+impl Returned {
+    /// Those that come `back`.
+    pub(super) fn new(back: Receiver<Output>) -> Self {
+        Self {
+            back,
+            waiting: Vec::new(),
+        }
+    }
+
+    /// Gives all but so many that came back to the system: more would take turns, until each is as
+    /// large as the largest batch.
+    pub(super) fn keep(&mut self, most: usize) {
+        self.waiting.extend(self.back.try_iter());
+        self.waiting.truncate(most);
+    }
+
+    /// One of those that are kept which is not too large for a batch of so many bytes, or a new one.
+    pub(super) fn fitting(&mut self, bytes: usize) -> Output {
+        let found = self.waiting.iter().position(|output| output.fits(bytes));
+        let found = found.map(|place| self.waiting.swap_remove(place));
+        found.unwrap_or_default()
+    }
+
+    /// Whichever came back, also since, or a new one.
+    pub(super) fn next(&mut self) -> Output {
+        let waiting = self.waiting.pop();
+        waiting
+            .or_else(|| self.back.try_recv().ok())
+            .unwrap_or_default()
     }
 }
 
