@@ -197,7 +197,8 @@ fn resource(resource: &Resource<'_>, out: &mut Vec<u8>) {
 }
 
 // The members of an object. Each key comes with the comma before it, the colon behind it and the
-// quote that opens its text, so that it is one short copy; a member without a value is left out.
+// quote that opens its text, so that it is one short copy, of known length where the function is
+// inlined; a member without a value is left out.
 
 /// An object, left out when `write` writes no members.
 fn object(key: &str, out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
@@ -245,6 +246,7 @@ fn text(key: &str, text: Option<&str>, out: &mut Vec<u8>) {
 fn flag(key: &str, flag: Option<bool>, out: &mut Vec<u8>) {
     if let Some(flag) = flag {
         out.extend_from_slice(key.as_bytes());
+        // Each a copy of known length, which is no call.
         if flag {
             out.extend_from_slice(b"true");
         } else {
@@ -435,6 +437,27 @@ mod tests {
                     );
                 }
             }
+        }
+    }
+
+    #[test]
+    fn integers_are_those_of_the_standard_library() {
+        for number in [
+            0,
+            1,
+            9,
+            10,
+            99,
+            100,
+            101,
+            999,
+            -1,
+            -10,
+            1_499_745_045_000,
+            i64::MAX,
+            i64::MIN,
+        ] {
+            assert_eq!(written(|out| integer(number, out)), number.to_string());
         }
     }
 }

@@ -309,7 +309,7 @@ fn start_worker<'scope>(
         stop_at_reject: config.on_reject == OnReject::Stop,
         keys: config.dedup != DedupWindow::Events(0) || !config.reorder.is_zero(),
     };
-    let (jobs, todo) = sync_channel::<Bundle>(IN_FLIGHT);
+    let (jobs, todo) = sync_channel(IN_FLIGHT);
     let (done, outputs) = sync_channel(IN_FLIGHT);
     let (reusable, used) = channel();
     let thread = Builder::new()

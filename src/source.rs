@@ -8,8 +8,9 @@
 //! **Invariants.** **Once stopped, every read says [`Read::Stopped`] and takes nothing more.**
 //! **Bytes that can be decompressed are never held back while the raw input pauses, and are
 //! delivered before the error that follows them.** **One read adds at most 128 KiB, or, where the
-//! caller wants that, all that it has room for**; beside that a source holds 128 KiB of raw bytes and a decompressor: 50 KB
-//! for gzip, 4 MB for bzip2, and for zstd the window that it was made with, at most 128 MiB.
+//! caller wants that, all that it has room for**; beside that a source holds 128 KiB of raw bytes and
+//! a decompressor: 50 KB for gzip, 4 MB for bzip2, and for zstd the window that it was made with, at
+//! most 128 MiB.
 //!
 //! The form of a source is known from its first bytes, from its name only when it has none: an empty
 //! file that is called compressed was cut. A new form is a room in
@@ -249,9 +250,6 @@ pub struct Spare {
     unpacker: Option<Unpacker>,
 }
 
-/// One read(2), into the source's own buffer or the caller's.
-type Fill = fn(&mut Source, &mut BytesMut, Option<Instant>) -> io::Result<Read>;
-
 /// How the bytes are packed.
 #[derive(Debug)]
 enum Form {
@@ -450,7 +448,7 @@ impl Source {
         buf: &mut BytesMut,
         wait: Option<Duration>,
     ) -> Result<Read, SourceError> {
-        self.read_by(Self::fill, buf, wait)
+        self.read_by(buf, false, wait)
     }
 
     /// The same for a `buf` that nothing was split off from: plain bytes fill all of its room, without
@@ -464,13 +462,13 @@ impl Source {
         buf: &mut BytesMut,
         wait: Option<Duration>,
     ) -> Result<Read, SourceError> {
-        self.read_by(Self::fill_whole, buf, wait)
+        self.read_by(buf, true, wait)
     }
 
     fn read_by(
         &mut self,
-        fill: Fill,
         buf: &mut BytesMut,
+        is_whole: bool,
         wait: Option<Duration>,
     ) -> Result<Read, SourceError> {
         // A time too far for the clock is no limit.
@@ -491,7 +489,11 @@ impl Source {
                     self.over = true;
                     return self.verdict();
                 }
-                match fill(self, buf, deadline) {
+                let read = match self.form {
+                    Some(Form::Plain) if is_whole => self.fill_room(buf, deadline),
+                    _ => self.fill(deadline),
+                };
+                match read {
                     Ok(Read::Bytes(_)) => {}
                     Ok(Read::End) => self.raw_ended = true,
                     Ok(pause) => return Ok(pause),
@@ -576,7 +578,7 @@ impl Source {
     }
 
     /// One read(2) into the raw buffer, which is empty but for first bytes that tell too little.
-    fn fill(&mut self, _: &mut BytesMut, deadline: Option<Instant>) -> io::Result<Read> {
+    fn fill(&mut self, deadline: Option<Instant>) -> io::Result<Read> {
         if self.unread.is_empty() {
             self.unread = 0..0;
         }
@@ -590,11 +592,8 @@ impl Source {
         Ok(read)
     }
 
-    /// One read(2) to where the bytes are to be, which are plain, or as [`Source::fill`] does it.
-    fn fill_whole(&mut self, buf: &mut BytesMut, deadline: Option<Instant>) -> io::Result<Read> {
-        if !matches!(self.form, Some(Form::Plain)) {
-            return self.fill(buf, deadline);
-        }
+    /// One read(2) into the room of `buf`, of bytes that are plain.
+    fn fill_room(&mut self, buf: &mut BytesMut, deadline: Option<Instant>) -> io::Result<Read> {
         let mut whole = Vec::from(mem::take(buf));
         // A copy has no room, and what is read into none looks like the end.
         if whole.capacity() - whole.len() < LEAST_ROOM {

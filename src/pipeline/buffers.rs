@@ -41,9 +41,19 @@ impl Buffers {
         }
     }
 
+    /// Replaces a buffer that has less room than so many bytes by one that begins with what it holds.
+    /// Returns whether it did.
+    pub(super) fn make_room(&self, buffer: &mut BytesMut, bytes: usize) -> bool {
+        let is_full = !has_room(buffer, bytes);
+        if is_full {
+            *buffer = self.filled_with(buffer);
+        }
+        is_full
+    }
+
     /// A buffer that begins with `left_over`. Its room grows with that, so that a record which fills
     /// buffer after buffer is not copied too often.
-    pub(super) fn filled_with(&self, left_over: &[u8]) -> BytesMut {
+    fn filled_with(&self, left_over: &[u8]) -> BytesMut {
         let size = self.room + LEFT_OVER.max(4 * left_over.len());
         let used = self.reusable(size);
         let mut buffer = used.unwrap_or_else(|| BytesMut::with_capacity(size));
@@ -70,6 +80,11 @@ impl Buffers {
     fn used(&self) -> MutexGuard<'_, Vec<BytesMut>> {
         self.used.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Whether there is room for so many bytes behind those of a buffer.
+pub(super) fn has_room(buffer: &BytesMut, bytes: usize) -> bool {
+    buffer.capacity() - buffer.len() >= bytes
 }
 
 #[cfg(test)]

@@ -29,7 +29,7 @@ use std::{iter, vec};
 use bytes::BytesMut;
 use tokio_util::codec::Decoder;
 
-use super::buffers::Buffers;
+use super::buffers::{Buffers, has_room};
 use super::{Bundle, Job, Mark};
 use crate::ack::Promise;
 use crate::config::{self, Config, Input};
@@ -435,7 +435,8 @@ impl<'a> Reader<'a> {
                     if let Err(error) = ended {
                         target.push(Err(error));
                     }
-                    return target.send_if_due(common.flush_interval, self.has_room(LEAST_ROOM));
+                    return target
+                        .send_if_due(common.flush_interval, has_room(&self.buffer, LEAST_ROOM));
                 }
             };
             if flow == Flow::Stop {
@@ -477,15 +478,8 @@ impl<'a> Reader<'a> {
     /// Returns whether one read(2) may fill it: what a long record has made larger would make much
     /// larger batches.
     fn make_room(&mut self, bytes: usize) -> bool {
-        if self.has_room(bytes) {
-            return false;
-        }
-        self.buffer = self.common.buffers.filled_with(&self.buffer);
-        !self.has_room(2 * BATCH_BYTES)
-    }
-
-    fn has_room(&self, bytes: usize) -> bool {
-        self.buffer.capacity() - self.buffer.len() >= bytes
+        let is_new = self.common.buffers.make_room(&mut self.buffer, bytes);
+        is_new && !has_room(&self.buffer, 2 * BATCH_BYTES)
     }
 }
 

@@ -71,9 +71,7 @@ impl Exchange<'_> {
         let mut told = Told::default();
         let mut flow = Flow::GoOn;
         while flow == Flow::GoOn {
-            if buffer.capacity() - buffer.len() < LEAST_ROOM {
-                buffer = common.buffers.filled_with(&buffer);
-            }
+            common.buffers.make_room(&mut buffer, LEAST_ROOM);
             let read = source.read(&mut buffer, None);
             told.tell(&source, common);
             flow = match read {
