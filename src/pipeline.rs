@@ -59,10 +59,6 @@ use writer::Writer;
 /// batches that take longer.
 const IN_FLIGHT: usize = 2;
 
-/// Outputs that wait to be filled again, unless the next bundle has more batches: as many as are
-/// under way.
-const OUTPUTS: usize = IN_FLIGHT + 2;
-
 /// What a worker has to know of the configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
@@ -340,7 +336,7 @@ fn work_on(
     returned: &mut Returned,
     buffers: &Buffers,
 ) -> (Finished, Duration) {
-    returned.keep(bundle.len().max(OUTPUTS));
+    returned.get_ready(bundle.len());
     let returned = RefCell::new(returned);
     let ready = RefCell::new(Vec::with_capacity(bundle.len()));
     let waited = Cell::new(Duration::ZERO);
@@ -379,7 +375,7 @@ fn work_on(
             waited.set(waited.get() + since.elapsed());
         };
         let result = work.map(|batch| {
-            let mut output = returned.borrow_mut().fitting(batch.bytes.len());
+            let mut output = returned.borrow_mut().for_batch(batch.bytes.len());
             worker.process_in_parts(&batch, now_ms(), &mut output, Some(&spill));
             last = Some(batch.bytes);
             output

@@ -12,7 +12,7 @@
 //! Failure: what cannot be opened for writing is an [`Error`]; a metrics address that is taken and
 //! a metrics file that cannot be written are messages, and the filter goes on.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::{self, IsTerminal as _, Write as _};
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::Path;
@@ -181,12 +181,11 @@ fn find_room() -> io::Result<()> {
 
 /// Opens what is written; no input may be among it.
 fn open_outputs(config: &Config, signal: &StopSignal) -> Result<Outputs, Error> {
-    let id_of = |input: &Input| match input {
-        Input::File(path) => FileId::of_path(path),
-        Input::Stdin => Source::stdin(signal.clone()).ok()?.id(),
-        Input::Listen(_) => None,
+    let mut taken = if writes_a_file(config) {
+        ids_of_inputs(config, signal)
+    } else {
+        Vec::new()
     };
-    let mut taken: Vec<FileId> = config.inputs.iter().filter_map(id_of).collect();
     let kept = match &config.state {
         Some(path) => Some(Kept {
             path: path.clone(),
@@ -239,6 +238,26 @@ fn open_outputs(config: &Config, signal: &StopSignal) -> Result<Outputs, Error> 
         kept,
         replies,
     })
+}
+
+fn ids_of_inputs(config: &Config, signal: &StopSignal) -> Vec<FileId> {
+    let id_of = |input: &Input| match input {
+        Input::File(path) => FileId::of_path(path),
+        Input::Stdin => Source::stdin(signal.clone()).ok()?.id(),
+        Input::Listen(_) => None,
+    };
+    config.inputs.iter().filter_map(id_of).collect()
+}
+
+/// Whether anything that is written could be an input. A thousand inputs take 3 ms to look at, in
+/// which nothing is read yet.
+fn writes_a_file(config: &Config) -> bool {
+    let stdout = io::stdout().as_fd().try_clone_to_owned().map(File::from);
+    let stdout = stdout.and_then(|stdout| stdout.metadata());
+    let paths = [&config.output, &config.rejects, &config.state];
+    stdout.is_ok_and(|stdout| stdout.is_file())
+        || config.metrics_file.is_some()
+        || paths.into_iter().any(Option::is_some)
 }
 
 /// A bar on a terminal when files are read and a file is written: whoever else reads the records

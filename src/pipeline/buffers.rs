@@ -1,10 +1,10 @@
 //! Buffers of batches that are done with, for the readers to fill again.
 //!
-//! In → out: handles of workers, each to a buffer whose batches are done; a buffer with room for a
-//! bundle.
+//! In → out: parts of buffers, of which readers and workers have no more need; a buffer with room
+//! for a bundle.
 //!
 //! Invariants: **A buffer is filled again only when nobody else holds a part of it**; `bytes` knows.
-//! No more than [`MOST_KEPT`] wait, each of the usual size, so memory stays bounded.
+//! No more than [`MOST_KEPT`] wait, so memory stays bounded.
 //!
 //! Not here: when a buffer is full (`reader`).
 //!
@@ -24,7 +24,7 @@ const MOST_KEPT: usize = 8;
 /// So much is usually left over, if anything: several records.
 const LEFT_OVER: usize = 16 * 1024;
 
-/// Handles to buffers that were used.
+/// Buffers that were used.
 #[derive(Debug)]
 pub(super) struct Buffers {
     /// What comes behind what is left over.
@@ -46,7 +46,8 @@ impl Buffers {
     pub(super) fn make_room(&self, buffer: &mut BytesMut, bytes: usize) -> bool {
         let is_full = !has_room(buffer, bytes);
         if is_full {
-            *buffer = self.filled_with(buffer);
+            let next = self.filled_with(buffer);
+            self.put(std::mem::replace(buffer, next));
         }
         is_full
     }
@@ -61,19 +62,22 @@ impl Buffers {
         buffer
     }
 
-    /// An empty buffer of this size that nobody holds any more. One that somebody holds, or that is
-    /// too small, is given back to the system, and so is what a long record has made much larger.
+    /// An empty buffer of this size. One that is too small is given back to the system, and so is what
+    /// a long record has made much larger.
     fn reusable(&self, size: usize) -> Option<BytesMut> {
-        let mut buffer = self.used().pop()?;
-        buffer.clear();
-        (!buffer.try_reclaim(2 * size) && buffer.try_reclaim(size)).then_some(buffer)
+        let buffer = self.used().pop()?;
+        (has_room(&buffer, size) && !has_room(&buffer, 2 * size)).then_some(buffer)
     }
 
-    /// Takes the last part of a buffer whose batches are done with.
-    pub(super) fn put(&self, part: BytesMut) {
-        let mut used = self.used();
-        if used.len() < MOST_KEPT {
-            used.push(part);
+    /// Takes a part of a buffer from who is done with it. Only the last part is kept, as all of the
+    /// buffer.
+    pub(super) fn put(&self, mut part: BytesMut) {
+        part.clear();
+        if part.try_reclaim(self.room + LEFT_OVER) {
+            let mut used = self.used();
+            if used.len() < MOST_KEPT {
+                used.push(part);
+            }
         }
     }
 
@@ -108,7 +112,7 @@ mod tests {
         let part = buffer.split_to(4);
         buffers.put(buffer);
         // The first part is still read.
-        assert_ne!(filled(&buffers, b"").1, place);
+        assert!(buffers.used().is_empty());
         assert_eq!(part, &b"left"[..]);
 
         buffers.put(part);
@@ -121,7 +125,7 @@ mod tests {
     fn what_waits_is_bounded() {
         let buffers = Buffers::new(ROOM);
         for _ in 0..=MOST_KEPT {
-            buffers.put(BytesMut::with_capacity(ROOM));
+            buffers.put(BytesMut::with_capacity(ROOM + LEFT_OVER));
         }
         assert_eq!(buffers.used().len(), MOST_KEPT);
         // A long record made this one.

@@ -108,6 +108,7 @@ impl Reading<'_> {
                     done: 0,
                 };
                 reader.read(&mut source, start, &mut target);
+                reader.give_back();
             }
             Err(error) => target.push(Err(error)),
         }

@@ -17,6 +17,7 @@ use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::mpsc::Receiver;
 
+use super::IN_FLIGHT;
 use super::arranger::{Arrival, Fate, Place};
 use crate::config::Select;
 use crate::decode::key::KeyReader;
@@ -98,7 +99,7 @@ impl Output {
 
     /// Whether its buffers are not much too large for a batch of so many bytes: each of many small
     /// batches in a bundle would otherwise keep as much as the largest batch there was.
-    pub(super) fn fits(&self, bytes: usize) -> bool {
+    fn fits(&self, bytes: usize) -> bool {
         self.lines.capacity().max(self.raw.capacity()) <= 2 * room(bytes)
     }
 
@@ -111,10 +112,16 @@ impl Output {
     }
 }
 
+/// Outputs that wait to be filled again, unless the next bundle has more batches: as many as are
+/// under way.
+const MOST_KEPT: usize = IN_FLIGHT + 2;
+
 /// Outputs that were written, for their worker to fill again.
 pub(super) struct Returned {
     back: Receiver<Output>,
     waiting: Vec<Output>,
+    /// Each batch of the bundle needs one for itself.
+    are_shared_out: bool,
 }
 
 impl Returned {
@@ -123,21 +130,27 @@ impl Returned {
         Self {
             back,
             waiting: Vec::new(),
+            are_shared_out: false,
         }
     }
 
-    /// Gives all but so many that came back to the system: more would take turns, until each is as
-    /// large as the largest batch.
-    pub(super) fn keep(&mut self, most: usize) {
+    /// Takes those that came back, for a bundle of so many batches, and gives all but a few to the
+    /// system: more would take turns, until each is as large as the largest batch.
+    pub(super) fn get_ready(&mut self, batches: usize) {
         self.waiting.extend(self.back.try_iter());
-        self.waiting.truncate(most);
+        self.waiting.truncate(batches.max(MOST_KEPT));
+        self.are_shared_out = batches > 1;
     }
 
-    /// One of those that are kept which is not too large for a batch of so many bytes, or a new one.
-    pub(super) fn fitting(&mut self, bytes: usize) -> Output {
-        let found = self.waiting.iter().position(|output| output.fits(bytes));
-        let found = found.map(|place| self.waiting.swap_remove(place));
-        found.unwrap_or_default()
+    /// One for a batch of so many bytes. A batch that is alone takes whichever came back: what comes
+    /// and goes in several sizes leaves gaps, and memory grows for hours.
+    pub(super) fn for_batch(&mut self, bytes: usize) -> Output {
+        if !self.are_shared_out {
+            return self.next();
+        }
+        let fitting = self.waiting.iter().position(|output| output.fits(bytes));
+        let fitting = fitting.map(|place| self.waiting.swap_remove(place));
+        fitting.unwrap_or_default()
     }
 
     /// Whichever came back, also since, or a new one.

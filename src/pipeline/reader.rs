@@ -368,9 +368,8 @@ impl<'a> Reader<'a> {
                 return Flow::Stop;
             }
         }
-        // Without ours the worker's handle is the last one, so that the buffer can be filled again
-        // before this lot's turn has come.
-        self.buffer = BytesMut::new();
+        // The turn of this lot may come much later.
+        self.give_back();
         match target.send() {
             Flow::GoOn => target.take_turn(),
             Flow::Stop => Flow::Stop,
@@ -465,6 +464,11 @@ impl<'a> Reader<'a> {
         if let Some(mut decoder) = self.unfinished.take() {
             target.push_last(&mut decoder, &mut self.buffer);
         }
+    }
+
+    /// Has its buffer filled again as soon as what it read is done with.
+    pub(super) fn give_back(&mut self) {
+        self.common.buffers.put(std::mem::take(&mut self.buffer));
     }
 
     /// What a stop leaves behind belongs to the run only when it is this reader's turn.
