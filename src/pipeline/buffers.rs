@@ -16,7 +16,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 
 /// More than are under way with the usual number of workers.
 const MOST_KEPT: usize = 8;
@@ -29,7 +29,7 @@ const LEFT_OVER: usize = 16 * 1024;
 pub(super) struct Buffers {
     /// What comes behind what is left over.
     room: usize,
-    used: Mutex<Vec<BytesMut>>,
+    used: Mutex<Vec<Vec<u8>>>,
 }
 
 impl Buffers {
@@ -66,22 +66,24 @@ impl Buffers {
     /// a long record has made much larger.
     fn reusable(&self, size: usize) -> Option<BytesMut> {
         let buffer = self.used().pop()?;
-        (has_room(&buffer, size) && !has_room(&buffer, 2 * size)).then_some(buffer)
+        let fits = (size..2 * size).contains(&buffer.capacity());
+        fits.then(|| BytesMut::from(Bytes::from(buffer)))
     }
 
     /// Takes a part of a buffer from who is done with it. Only the last part is kept, as all of the
-    /// buffer.
+    /// buffer: of another one nothing is left here.
     pub(super) fn put(&self, mut part: BytesMut) {
         part.clear();
-        if part.try_reclaim(self.room + LEFT_OVER) {
+        let buffer = Vec::from(part);
+        if buffer.capacity() > 0 {
             let mut used = self.used();
             if used.len() < MOST_KEPT {
-                used.push(part);
+                used.push(buffer);
             }
         }
     }
 
-    fn used(&self) -> MutexGuard<'_, Vec<BytesMut>> {
+    fn used(&self) -> MutexGuard<'_, Vec<Vec<u8>>> {
         self.used.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -125,12 +127,23 @@ mod tests {
     fn what_waits_is_bounded() {
         let buffers = Buffers::new(ROOM);
         for _ in 0..=MOST_KEPT {
-            buffers.put(BytesMut::with_capacity(ROOM + LEFT_OVER));
+            buffers.put(BytesMut::with_capacity(ROOM));
         }
         assert_eq!(buffers.used().len(), MOST_KEPT);
-        // A long record made this one.
-        let large = Buffers::new(ROOM);
-        large.put(BytesMut::with_capacity(3 * (ROOM + LEFT_OVER)));
-        assert!(large.reusable(ROOM + LEFT_OVER).is_none());
+    }
+
+    /// One read(2) filled it, and a batch of a megabyte of one-digit rejects took 40 MiB.
+    #[test]
+    fn what_a_long_record_has_made_larger_is_not_filled_again() {
+        let buffers = Buffers::new(ROOM);
+        let usual = ROOM + LEFT_OVER;
+        let mut large = BytesMut::with_capacity(3 * usual);
+        large.resize(3 * usual, 0);
+        // What is put is a part that is no larger than usual.
+        let last = large.split_off(2 * usual);
+        buffers.put(large);
+        buffers.put(last);
+        assert_eq!(buffers.used().len(), 1);
+        assert!(buffers.reusable(usual).is_none());
     }
 }

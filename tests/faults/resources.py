@@ -332,6 +332,8 @@ def memory(world):
         require(peak < allowed, f"{name}: {peak:.0f} MiB of {allowed} MiB")
         account.add(read, enriched + passed, rejected, done.status, False)
         account.note(f"{name}: {peak:.0f} MiB of {allowed}")
+    amid = ("[" + (costly + "1," * 1_000_000) * 10 + "1]").encode()
+    one_file(world, account, "long records and one-byte rejects in a file", amid)
     readers(world, account)
     return account
 
@@ -358,20 +360,37 @@ def discard(stream):
         pass
 
 
+def most_memory_of_files(world, *inputs):
+    """Its peak when all of them were read."""
+    fifo = world.directory() / "fifo"
+    os.mkfifo(fifo)
+    running = Filter(world, ["--summary", "--workers", 2, *inputs, fifo], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    # It is opened when all of the others were read.
+    with open(fifo, "wb"):
+        peak = running.peak()
+    return peak, running.wait()
+
+
+def one_file(world, account, name, data):
+    """One read(2) of a file gives more than one of a pipe."""
+    file = world.directory() / "in.json"
+    file.write_bytes(data)
+    peak, done = most_memory_of_files(world, file)
+    read, enriched, passed, filtered, rejected, *_ = done.counts()
+    require(filtered == 0 and read > 0, done.err)
+    require(peak < formula(), f"{name}: {peak:.0f} MiB of {formula()}")
+    account.add(read, enriched + passed, rejected, done.status, False)
+    account.note(f"{name}: {peak:.0f} MiB of {formula()}")
+
+
 def readers(world, account):
     """Several files at once: each reader may take more."""
     place, count = world.directory(), 12
     record = b'{"a":"' + b"x" * 500_000 + b'"}\n'
     for number in range(count):
         (place / f"{number:02}.json").write_bytes(record * 40)
-    fifo = place / "fifo"
-    os.mkfifo(fifo)
-    args = ["--summary", "--workers", 2, place, fifo]
-    running = Filter(world, args, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-    # It is opened when all of the others were read.
-    with open(fifo, "wb"):
-        peak, allowed = running.peak(), formula(readers=3)
-    done = running.wait()
+    peak, done = most_memory_of_files(world, place)
+    allowed = formula(readers=3)
     require(done.status == 0 and done.counts()[0] == count * 40, done.err)
     require(peak < allowed, f"several readers: {peak:.0f} MiB of {allowed}")
     account.add(count * 40, count * 40, 0, 0, False)
