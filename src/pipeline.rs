@@ -27,6 +27,7 @@ mod follow;
 mod listen;
 mod opener;
 pub mod output;
+mod oversize;
 mod reader;
 mod summary;
 pub mod worker;

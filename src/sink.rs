@@ -107,6 +107,12 @@ pub enum SinkError {
         #[source]
         error: io::Error,
     },
+    /// A record that is too long cannot wait for its end in a file without a name.
+    #[error(
+        "cannot put a record that is too long aside, to keep all of it: {0}; make room beside the \
+         file of rejects, or write none"
+    )]
+    Aside(#[source] io::Error),
     /// The run ends inside a line that cannot be taken back.
     #[error("the last line of {name} is cut short")]
     Torn {

@@ -23,6 +23,8 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::thread;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use binary::{Done, Running, Signal, hsmtrail, run, wait_until};
 use input::{cloudhsm, gzip, lines, log_file, other, without_enrichment};
 
@@ -241,4 +243,51 @@ fn the_socket_file() {
         done.err
             .contains("cannot listen on unix:/no/such/socket: No such file")
     );
+}
+
+/// The rejects of others stood inside the line of a record that was too long to be held.
+#[test]
+fn a_record_that_is_too_long_leaves_the_rejects_of_others_whole() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, rejects) = (dir.path().join("socket"), dir.path().join("rejects"));
+    let args = ["--max-record-bytes=1KiB", "--rejects"];
+    let running = on_unix(&path, &[&args[..], &[rejects.to_str().unwrap()]].concat());
+    let kept = || std::fs::read(&rejects).unwrap();
+    let mut long = UnixStream::connect(&path).unwrap();
+    let mut other = UnixStream::connect(&path).unwrap();
+    let mut sent = b"{\"a\":\"".to_vec();
+    long.write_all(&sent).unwrap();
+    other.write_all(b"{}\n").unwrap();
+    let (rounds, piece) = (10, [b'x'; 40_000]);
+    for round in 1..=rounds {
+        long.write_all(&piece).unwrap();
+        sent.extend_from_slice(&piece);
+        other.write_all(b"{bad\n").unwrap();
+        wait_until("the short reject", || {
+            memchr::memmem::find_iter(&kept(), "\"raw\":\"{bad\"").count() == round
+        });
+    }
+    long.write_all(b"\"}\n").unwrap();
+    sent.extend_from_slice(b"\"}");
+    drop((long, other));
+    wait_until("all lines", || {
+        memchr::memchr_iter(b'\n', &kept()).count() == rounds + 1
+    });
+    assert_eq!(stop(running).code, Some(1));
+    let mut found = Vec::new();
+    for line in kept()
+        .split(|&byte| byte == b'\n')
+        .filter(|line| !line.is_empty())
+    {
+        let reject: serde_json::Value = serde_json::from_slice(line).unwrap();
+        let reject = &reject["hsmtrail_reject"];
+        if reject["reason"] == "oversize" {
+            let raw = STANDARD.decode(reject["raw_base64"].as_str().unwrap());
+            assert_eq!(reject["length"], sent.len());
+            found.push(raw.unwrap());
+        }
+    }
+    assert!(found == [sent], "{} records", found.len());
+    // What it waited in is gone.
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
 }

@@ -24,6 +24,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use super::answers::Answers;
 use super::arranger::{Arranger, Place};
 use super::output::{Output, Oversize, PendingReject};
+use super::oversize::{Keep, OpenOversize};
 use super::{Done, Error, FromWorker, Mark};
 use crate::ack::{OK, Promise};
 use crate::config::{Config, Input, OnReject};
@@ -169,6 +170,8 @@ pub(super) struct Writer<'a> {
     max_record_bytes: usize,
     /// Paths of the inputs, when they are followed by lane.
     paths: Vec<PathBuf>,
+    /// Where the file of rejects is, when sources take turns in it.
+    rejects_folder: Option<PathBuf>,
     /// Whose numbers and oversize record these are.
     lane: usize,
     /// Records of the current source so far.
@@ -193,18 +196,6 @@ pub(super) struct Writer<'a> {
     written: Written,
 }
 
-/// A record that is too long to be held, under way.
-enum OpenOversize {
-    /// Its first bytes are kept, the others are counted.
-    Cut {
-        offset: u64,
-        raw: Vec<u8>,
-        length: u64,
-    },
-    /// All of it is written to the file of rejects as it comes.
-    Whole(Streamed),
-}
-
 impl<'a> Writer<'a> {
     pub(super) fn new(config: &Config, outputs: &'a Mutex<Outputs>, metrics: &'a Metrics) -> Self {
         Self {
@@ -218,6 +209,7 @@ impl<'a> Writer<'a> {
                 .filter_map(Input::path)
                 .map(Path::to_owned)
                 .collect(),
+            rejects_folder: rejects_folder(config),
             lane: 0,
             records: 0,
             oversize: None,
@@ -551,53 +543,48 @@ impl<'a> Writer<'a> {
         if self.on_reject == OnReject::Drop {
             return Ok(());
         }
-        let reject = |offset, length| Reject {
+        let reject = Reject {
             reason: RejectReason::Oversize,
             detail: Detail::TooLong,
             source,
             record: self.records + 1,
-            offset,
-            length,
+            offset: part.offset,
+            length: 0,
         };
-        let mut piece = Vec::new();
-        let mut open = match self.oversize.take() {
+        let keep = match &self.rejects_folder {
+            _ if outputs.rejects.is_none() => Keep::Beginning,
+            Some(folder) => Keep::AllAside(folder.clone()),
+            None => Keep::All,
+        };
+        let (open, limit) = (self.oversize.take(), self.max_record_bytes);
+        let mut write = |piece: &[u8]| match &mut outputs.rejects {
+            Some(rejects) => rejects.write(piece),
+            None => self.write_records(piece, outputs),
+        };
+        let mut open = match open {
             Some(open) => open,
-            None if outputs.rejects.is_some() => {
-                OpenOversize::Whole(Streamed::begin(&reject(part.offset, 0), &mut piece))
-            }
-            None => OpenOversize::Cut {
-                offset: part.offset,
-                raw: Vec::new(),
-                length: 0,
-            },
+            None => OpenOversize::begin(&reject, keep, &mut write)?,
         };
-        match &mut open {
-            OpenOversize::Whole(streamed) => streamed.raw(&part.raw, &mut piece),
-            OpenOversize::Cut { raw, length, .. } => {
-                let room = self.max_record_bytes.saturating_sub(raw.len());
-                raw.extend_from_slice(part.raw.get(..room).unwrap_or(&part.raw));
-                *length = length.saturating_add(part.raw.len() as u64);
-            }
-        }
+        open.take(&part.raw, limit, &mut write)?;
         if part.part == OversizePart::Last {
-            match open {
-                OpenOversize::Whole(streamed) => streamed.end(&mut piece),
-                OpenOversize::Cut {
-                    offset,
-                    raw,
-                    length,
-                } => {
-                    let limit = self.max_record_bytes;
-                    reject::cut(&reject(offset, length), &raw, limit, &mut piece);
-                }
-            }
+            open.end(reject, limit, &mut write)
         } else {
             self.oversize = Some(open);
+            Ok(())
         }
-        match &mut outputs.rejects {
-            Some(rejects) => rejects.write(&piece),
-            None => self.write_records(&piece, outputs),
-        }
+    }
+}
+
+/// The folder of the file of rejects, when several sources are read side by side.
+fn rejects_folder(config: &Config) -> Option<PathBuf> {
+    let take_turns = match config.inputs.as_slice() {
+        [Input::Listen(_)] => true,
+        inputs => config.follow && inputs.len() > 1,
+    };
+    let file = config.rejects.as_deref().filter(|_| take_turns)?;
+    match file.parent() {
+        Some(folder) if folder != Path::new("") => Some(folder.to_owned()),
+        _ => Some(PathBuf::from(".")),
     }
 }
 
