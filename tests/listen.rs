@@ -258,7 +258,7 @@ fn a_record_that_is_too_long_leaves_the_rejects_of_others_whole() {
     let mut sent = b"{\"a\":\"".to_vec();
     long.write_all(&sent).unwrap();
     other.write_all(b"{}\n").unwrap();
-    let (rounds, piece) = (10, [b'x'; 40_000]);
+    let (rounds, piece) = (10, vec![b'x'; 40_000]);
     for round in 1..=rounds {
         long.write_all(&piece).unwrap();
         sent.extend_from_slice(&piece);
