@@ -167,7 +167,7 @@ const CRATES: [(&str, &[&str]); 35] = [
     ("simdutf8", &["decode"]),
     ("smallvec", &["event", "decode", "enrich"]),
     ("strsim", &["suggest"]),
-    ("tempfile", &["metrics"]),
+    ("tempfile", &["metrics", "pipeline::oversize"]),
     ("thiserror", &[""]),
     ("tokio", &["metrics", "supervisor"]),
     (
