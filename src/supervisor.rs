@@ -255,7 +255,7 @@ fn writes_a_file(config: &Config) -> bool {
     let stdout = io::stdout().as_fd().try_clone_to_owned().map(File::from);
     let stdout = stdout.and_then(|stdout| stdout.metadata());
     let paths = [&config.output, &config.rejects, &config.state];
-    stdout.is_ok_and(|stdout| stdout.is_file())
+    stdout.is_ok_and(|stdout| FileId::of(&stdout).is_some())
         || config.metrics_file.is_some()
         || paths.into_iter().any(Option::is_some)
 }

@@ -23,10 +23,8 @@ const PIECE: usize = 64 * 1024;
 pub(super) enum Keep {
     /// Its beginning; the others are counted.
     Beginning,
-    /// All of it.
-    All,
-    /// All of it, which waits in a file in this folder.
-    AllAside(PathBuf),
+    /// All of it. Where a folder is named, it first waits in a file there.
+    All(Option<PathBuf>),
 }
 
 /// A record that is too long, under way.
@@ -36,8 +34,11 @@ pub(super) enum OpenOversize {
         raw: Vec<u8>,
         length: u64,
     },
-    Whole(Streamed),
-    Aside(Streamed, File),
+    Whole {
+        line: Streamed,
+        /// Holds the line until its end.
+        aside: Option<File>,
+    },
 }
 
 /// Writes a piece of a line.
@@ -50,27 +51,24 @@ impl OpenOversize {
         keep: Keep,
         write: Write<'_>,
     ) -> Result<Self, SinkError> {
+        let folder = match keep {
+            Keep::Beginning => {
+                return Ok(Self::Cut {
+                    offset: reject.offset,
+                    raw: Vec::new(),
+                    length: 0,
+                });
+            }
+            Keep::All(folder) => folder,
+        };
+        // A device may stand where no file can be made.
+        let file_in = |folder| tempfile::tempfile_in(folder).or_else(|_| tempfile::tempfile());
+        let aside = folder.map(file_in).transpose();
+        let mut aside = aside.map_err(SinkError::Aside)?;
         let mut piece = Vec::new();
-        Ok(match keep {
-            Keep::Beginning => Self::Cut {
-                offset: reject.offset,
-                raw: Vec::new(),
-                length: 0,
-            },
-            Keep::All => {
-                let line = Streamed::begin(reject, &mut piece);
-                write(&piece)?;
-                Self::Whole(line)
-            }
-            Keep::AllAside(folder) => {
-                // A device may stand where no file can be made.
-                let file = tempfile::tempfile_in(folder).or_else(|_| tempfile::tempfile());
-                let mut file = file.map_err(SinkError::Aside)?;
-                let line = Streamed::begin(reject, &mut piece);
-                file.write_all(&piece).map_err(SinkError::Aside)?;
-                Self::Aside(line, file)
-            }
-        })
+        let line = Streamed::begin(reject, &mut piece);
+        put(&piece, aside.as_mut(), write)?;
+        Ok(Self::Whole { line, aside })
     }
 
     /// Takes the next part. Of one of which only the beginning is kept, so many bytes at most.
@@ -80,7 +78,6 @@ impl OpenOversize {
         limit: usize,
         write: Write<'_>,
     ) -> Result<(), SinkError> {
-        let mut piece = Vec::new();
         match self {
             Self::Cut { raw, length, .. } => {
                 let room = limit.saturating_sub(raw.len());
@@ -88,13 +85,10 @@ impl OpenOversize {
                 *length = length.saturating_add(part.len() as u64);
                 Ok(())
             }
-            Self::Whole(line) => {
+            Self::Whole { line, aside } => {
+                let mut piece = Vec::new();
                 line.raw(part, &mut piece);
-                write(&piece)
-            }
-            Self::Aside(line, file) => {
-                line.raw(part, &mut piece);
-                file.write_all(&piece).map_err(SinkError::Aside)
+                put(&piece, aside.as_mut(), write)
             }
         }
     }
@@ -121,23 +115,32 @@ impl OpenOversize {
                 reject::cut(&reject, &raw, limit, &mut piece);
                 write(&piece)
             }
-            Self::Whole(line) => {
+            Self::Whole { line, mut aside } => {
                 line.end(&mut piece);
-                write(&piece)
+                put(&piece, aside.as_mut(), write)?;
+                aside.map_or(Ok(()), |file| write_all_of(file, write))
             }
-            Self::Aside(line, mut file) => {
-                line.end(&mut piece);
-                file.write_all(&piece).map_err(SinkError::Aside)?;
-                file.rewind().map_err(SinkError::Aside)?;
-                piece.resize(PIECE, 0);
-                loop {
-                    let read = file.read(&mut piece).map_err(SinkError::Aside)?;
-                    match piece.get(..read) {
-                        None | Some([]) => return Ok(()),
-                        Some(read) => write(read)?,
-                    }
-                }
-            }
+        }
+    }
+}
+
+/// Puts a piece of a line aside, or writes it.
+fn put(piece: &[u8], aside: Option<&mut File>, write: Write<'_>) -> Result<(), SinkError> {
+    match aside {
+        Some(file) => file.write_all(piece).map_err(SinkError::Aside),
+        None => write(piece),
+    }
+}
+
+/// Writes the line that was put aside.
+fn write_all_of(mut file: File, write: Write<'_>) -> Result<(), SinkError> {
+    file.rewind().map_err(SinkError::Aside)?;
+    let mut piece = vec![0; PIECE];
+    loop {
+        let read = file.read(&mut piece).map_err(SinkError::Aside)?;
+        match piece.get(..read) {
+            None | Some([]) => return Ok(()),
+            Some(read) => write(read)?,
         }
     }
 }

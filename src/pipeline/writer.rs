@@ -551,10 +551,9 @@ impl<'a> Writer<'a> {
             offset: part.offset,
             length: 0,
         };
-        let keep = match &self.rejects_folder {
-            _ if outputs.rejects.is_none() => Keep::Beginning,
-            Some(folder) => Keep::AllAside(folder.clone()),
-            None => Keep::All,
+        let keep = match &outputs.rejects {
+            Some(_) => Keep::All(self.rejects_folder.clone()),
+            None => Keep::Beginning,
         };
         let (open, limit) = (self.oversize.take(), self.max_record_bytes);
         let mut write = |piece: &[u8]| match &mut outputs.rejects {
