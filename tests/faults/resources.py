@@ -325,17 +325,21 @@ def memory(world):
         "gzip in a record, kept": (KEEP, b"", unfolding, 10 * len(unfolding), b""),
     }
     for name, (args, start, unit, length, end) in floods.items():
-        peak, done = most_memory(world, args, start, unit, length, end)
-        allowed = formula(kept=bool(args))
-        read, enriched, passed, filtered, rejected, *_ = done.counts()
-        require(filtered == 0 and read > 0, done.err)
-        require(peak < allowed, f"{name}: {peak:.0f} MiB of {allowed} MiB")
-        account.add(read, enriched + passed, rejected, done.status, False)
-        account.note(f"{name}: {peak:.0f} MiB of {allowed}")
-    amid = ("[" + (costly + "1," * 1_000_000) * 10 + "1]").encode()
-    one_file(world, account, "long records and one-byte rejects in a file", amid)
+        hold_against(formula(kept=bool(args)), account, name, *most_memory(world, args, start, unit, length, end))
+    # One read(2) of a file gives more than one of a pipe.
+    file = world.directory() / "in.json"
+    file.write_text("[" + (costly + "1," * 1_000_000) * 10 + "1]")
+    hold_against(formula(), account, "long records and one-byte rejects in a file", *most_memory_of_files(world, file))
     readers(world, account)
     return account
+
+
+def hold_against(allowed, account, name, peak, done):
+    read, enriched, passed, filtered, rejected, *_ = done.counts()
+    require(filtered == 0 and read > 0, done.err)
+    require(peak < allowed, f"{name}: {peak:.0f} MiB of {allowed} MiB")
+    account.add(read, enriched + passed, rejected, done.status, False)
+    account.note(f"{name}: {peak:.0f} MiB of {allowed}")
 
 
 def most_memory(world, args, start, unit, length, end):
@@ -371,18 +375,6 @@ def most_memory_of_files(world, *inputs):
     return peak, running.wait()
 
 
-def one_file(world, account, name, data):
-    """One read(2) of a file gives more than one of a pipe."""
-    file = world.directory() / "in.json"
-    file.write_bytes(data)
-    peak, done = most_memory_of_files(world, file)
-    read, enriched, passed, filtered, rejected, *_ = done.counts()
-    require(filtered == 0 and read > 0, done.err)
-    require(peak < formula(), f"{name}: {peak:.0f} MiB of {formula()}")
-    account.add(read, enriched + passed, rejected, done.status, False)
-    account.note(f"{name}: {peak:.0f} MiB of {formula()}")
-
-
 def readers(world, account):
     """Several files at once: each reader may take more."""
     place, count = world.directory(), 12
@@ -390,11 +382,8 @@ def readers(world, account):
     for number in range(count):
         (place / f"{number:02}.json").write_bytes(record * 40)
     peak, done = most_memory_of_files(world, place)
-    allowed = formula(readers=3)
     require(done.status == 0 and done.counts()[0] == count * 40, done.err)
-    require(peak < allowed, f"several readers: {peak:.0f} MiB of {allowed}")
-    account.add(count * 40, count * 40, 0, 0, False)
-    account.note(f"three readers: {peak:.0f} MiB of {allowed}")
+    hold_against(formula(readers=3), account, "three readers", peak, done)
 
 
 # ---- the clock -----------------------------------------------------------------------------------------------
