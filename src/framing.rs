@@ -93,6 +93,8 @@ pub enum FrameKind {
     Object {
         /// It holds a line break, so it has to be parsed as it is, and copied without.
         spans_lines: bool,
+        /// What its quotes and brackets tell besides.
+        seen: Seen,
     },
     /// Something else where a record should stand: another JSON value, or no JSON.
     NoObject,
@@ -102,6 +104,30 @@ pub enum FrameKind {
     Damaged(Damage),
     /// What was open when the input ended; empty when that was an array of records.
     Truncated,
+}
+
+/// What is in an object, or more than is in it: what the scan for its end came by, so that those who
+/// ask need not scan again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seen {
+    /// Opening brackets outside strings, counted up to 255.
+    pub brackets: u8,
+    /// A backslash.
+    pub backslash: bool,
+}
+
+impl Seen {
+    /// Of an object that is not looked into yet.
+    const NOTHING: Self = Self {
+        brackets: 0,
+        backslash: false,
+    };
+
+    /// Of an object that nobody has scanned.
+    const ANYTHING: Self = Self {
+        brackets: u8::MAX,
+        backslash: true,
+    };
 }
 
 /// Why no whole value could be cut.

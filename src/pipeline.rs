@@ -186,13 +186,14 @@ pub fn run(
             from_workers.push(done);
             working.push(thread);
         }
+        let dealer = Dealer::new(to_workers, config);
         let readers = match &listener {
-            Some(listener) => start_listening(scope, config, &reading, to_workers, listener)
+            Some(listener) => start_listening(scope, config, &reading, dealer, listener)
                 .map(|reader| vec![reader]),
             None if config.ack.is_some() || config.lockstep.is_some() => {
-                start_exchange(scope, config, &reading, to_workers).map(|reader| vec![reader])
+                start_exchange(scope, config, &reading, dealer).map(|reader| vec![reader])
             }
-            None => start_readers(scope, config, &reading, to_workers, positions),
+            None => start_readers(scope, config, &reading, dealer, positions),
         };
         // Those that have started must not go on, nor the workers wait for the others.
         let readers = readers.inspect_err(|_| reading.give_up(trigger))?;
@@ -225,17 +226,17 @@ fn start_readers<'scope>(
     scope: &'scope Scope<'scope, '_>,
     config: &'scope Config,
     reading: &'scope Reading<'_>,
-    workers: Vec<SyncSender<Bundle>>,
+    dealer: Dealer,
     positions: Vec<Option<Position>>,
 ) -> Result<Vec<Reader<'scope>>, Error> {
     let thread = || Builder::new().name("reader".to_owned());
     if !config.follow {
-        reading.deal_to(workers);
+        reading.begin_with(dealer);
         let readers = (0..reader_threads(config))
             .map(|_| thread().spawn_scoped(scope, || reading.read_lots()));
         return readers.collect::<Result<_, _>>().map_err(Error::Thread);
     }
-    let dealer = Arc::new(Mutex::new(Dealer::new(workers)));
+    let dealer = Arc::new(Mutex::new(dealer));
     let paths = config.inputs.iter().filter_map(Input::path);
     let readers = paths.enumerate().zip(positions).map(|(input, position)| {
         let dealer = Arc::clone(&dealer);
@@ -249,7 +250,7 @@ fn start_listening<'scope>(
     scope: &'scope Scope<'scope, '_>,
     config: &Config,
     reading: &'scope Reading<'_>,
-    workers: Vec<SyncSender<Bundle>>,
+    dealer: Dealer,
     listener: &'scope Listener,
 ) -> Result<Reader<'scope>, Error> {
     let bounds = Bounds {
@@ -257,7 +258,7 @@ fn start_listening<'scope>(
         idle: config.idle_timeout,
     };
     tracing::info!("listening on {}", listener.address());
-    let dealer = Arc::new(Mutex::new(Dealer::new(workers)));
+    let dealer = Arc::new(Mutex::new(dealer));
     Builder::new()
         .name("listener".to_owned())
         .spawn_scoped(scope, move || {
@@ -271,10 +272,10 @@ fn start_exchange<'scope>(
     scope: &'scope Scope<'scope, '_>,
     config: &Config,
     reading: &'scope Reading<'_>,
-    workers: Vec<SyncSender<Bundle>>,
+    dealer: Dealer,
 ) -> Result<Reader<'scope>, Error> {
     let session = config.ack.map(|Ack::Omprog| Omprog::default());
-    let exchange = move || reading.exchange(session, Dealer::new(workers));
+    let exchange = move || reading.exchange(session, dealer);
     let thread = Builder::new().name("reader".to_owned());
     thread.spawn_scoped(scope, exchange).map_err(Error::Thread)
 }

@@ -43,8 +43,12 @@ fn frame_every_way(input: &[u8], form: InputForm, max: usize) -> Vec<Found> {
 fn short(found: &Found) -> String {
     let text = String::from_utf8_lossy(&found.bytes).into_owned();
     match found.kind {
-        FrameKind::Object { spans_lines: false } => text,
-        FrameKind::Object { spans_lines: true } => format!("multi {text}"),
+        FrameKind::Object {
+            spans_lines: false, ..
+        } => text,
+        FrameKind::Object {
+            spans_lines: true, ..
+        } => format!("multi {text}"),
         FrameKind::NoObject => format!("value {text}"),
         FrameKind::Row => format!("row {text}"),
         FrameKind::Truncated => format!("cut {text}"),

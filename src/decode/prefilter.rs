@@ -11,8 +11,8 @@
 //!
 //! Failure: none.
 //!
-//! Cost: each of the two searches passes once over the run, however many records it holds, and
-//! nothing is allocated.
+//! Cost: the search for the name passes once over the run, however many records it holds, the one for
+//! escapes once over a record. Nothing is allocated.
 
 use std::ops::Range;
 use std::sync::LazyLock;
@@ -32,8 +32,6 @@ static ESCAPE_FINDER: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(E
 pub struct Prefilter<'a> {
     bytes: &'a [u8],
     names: Hits<'a>,
-    /// Not looked for before it is asked: a walk over a record knows of its escapes too.
-    escapes: Option<Hits<'a>>,
 }
 
 impl<'a> Prefilter<'a> {
@@ -42,23 +40,18 @@ impl<'a> Prefilter<'a> {
         Self {
             bytes,
             names: Hits::new(&NAME_FINDER, bytes),
-            escapes: None,
         }
     }
 
     /// False when the record is certainly neither a CloudHSM event nor has a member `cloudhsm`.
     pub fn may_match(&mut self, record: Range<usize>) -> bool {
-        if self.names.any_within(&record) {
-            return true;
+        self.names.any_within(&record) || {
+            let record = self.bytes.get(record).unwrap_or_default();
+            ESCAPE_FINDER.find(record).is_some()
         }
-        let bytes = self.bytes;
-        let escapes = self
-            .escapes
-            .get_or_insert_with(|| Hits::new(&ESCAPE_FINDER, bytes));
-        escapes.any_within(&record)
     }
 
-    /// The same for a record of which it is known whether it has `\u` escapes.
+    /// The same for a record of which a walk or a scan has told whether it has `\u` escapes.
     pub fn may_match_walked(&mut self, record: Range<usize>, has_unicode_escapes: bool) -> bool {
         has_unicode_escapes || self.names.any_within(&record)
     }

@@ -26,7 +26,7 @@
 use super::members::{Document, Found, Members};
 use super::pairing::Pairing;
 use super::scanner::{Scanner, Stop};
-use super::{Damage, Frame, FrameKind, starts_like_event};
+use super::{Damage, Frame, FrameKind, Seen, starts_like_event};
 use crate::envelope::Element;
 use std::ops::Range;
 
@@ -541,7 +541,7 @@ impl Framer {
                 return self.line_break_inside(open, at, frames);
             }
             Found::LineBreakInString => return self.line_break_in_string(open, at, frames),
-            Found::Closed => return self.close_object(&open, at, frames),
+            Found::Closed => return self.close_object(&open, at, Seen::ANYTHING, frames),
             Found::RecordsArray if within_limit => {
                 self.open_records(Place::Records(Document::LogFile));
                 self.line.only_opens &= tokens == 1;
@@ -600,13 +600,14 @@ impl Framer {
             return at;
         };
         let (n, stop) = scanner.advance(bytes.get(at..).unwrap_or_default());
+        let seen = scanner.seen();
         let at = at + n;
         match stop {
             Stop::NeedMore => self.open = Some(open),
             Stop::LineBreak => return self.line_break_inside(open, at, frames),
             Stop::LineBreakInString => return self.line_break_in_string(open, at, frames),
             Stop::Closed if matches!(open.state, State::Object(_)) => {
-                return self.close_object(&open, at, frames);
+                return self.close_object(&open, at, seen, frames);
             }
             Stop::Closed if matches!(self.place, Place::Rows) => {
                 self.close(open.start..at, FrameKind::Row, frames);
@@ -744,9 +745,16 @@ impl Framer {
         self.line_break_in_damage(open, at, frames)
     }
 
-    fn close_object(&mut self, open: &Open, end: usize, frames: &mut Vec<Frame>) -> usize {
+    fn close_object(
+        &mut self,
+        open: &Open,
+        end: usize,
+        seen: Seen,
+        frames: &mut Vec<Frame>,
+    ) -> usize {
         let kind = FrameKind::Object {
             spans_lines: open.spans_lines,
+            seen,
         };
         self.close(open.start..end, kind, frames);
         end

@@ -19,6 +19,7 @@
 //! mask each of a block; a running XOR over the quotes marks the inside of strings; the brackets
 //! outside are counted, and looked at one by one only where they may close the value.
 
+use super::Seen;
 use crate::blocks::{BLOCK, Block, Level, Simd, SimdMask as _, dispatch};
 
 /// Why [`Scanner::advance`] stopped.
@@ -35,7 +36,7 @@ pub(super) enum Stop {
 }
 
 /// The state of a scan between two pieces of input.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Scanner {
     /// Brackets open so far. Zero only before the value's own opening bracket.
     depth: u64,
@@ -43,15 +44,34 @@ pub(super) struct Scanner {
     in_string: bool,
     /// The next byte is escaped by the byte before it.
     escaped: bool,
+    /// How many brackets were opened, as far as that is known.
+    brackets: u64,
+    /// There may have been a backslash.
+    backslash: bool,
 }
 
 impl Scanner {
     /// A scan whose next byte stands inside `depth` open brackets, outside every string.
     pub(super) fn at_depth(depth: u64) -> Self {
+        let before = if depth == 0 {
+            Seen::NOTHING
+        } else {
+            Seen::ANYTHING
+        };
         Self {
             depth,
             in_string: false,
             escaped: false,
+            brackets: before.brackets.into(),
+            backslash: before.backslash,
+        }
+    }
+
+    /// What is in the value up to here.
+    pub(super) fn seen(&self) -> Seen {
+        Seen {
+            brackets: u8::try_from(self.brackets).unwrap_or(u8::MAX),
+            backslash: self.backslash,
         }
     }
 
@@ -95,11 +115,13 @@ impl Scanner {
         len: usize,
     ) -> Option<(usize, Stop)> {
         let block = Block::of(simd, bytes);
+        let mut backslash = 0;
         let mut escaped = u64::from(self.escaped);
         let mut escapes_next = false;
         let mut line_break = u64::BITS;
         if (block.is(b'\\') | block.is_control()).to_bitmask() != 0 {
-            (escaped, escapes_next) = escaped_by(block.is(b'\\').to_bitmask(), self.escaped);
+            backslash = block.is(b'\\').to_bitmask();
+            (escaped, escapes_next) = escaped_by(backslash, self.escaped);
             let line_breaks = (block.is(b'\n') | block.is(b'\r')).to_bitmask();
             line_break = line_breaks.trailing_zeros();
         }
@@ -107,16 +129,20 @@ impl Scanner {
         let in_string = running_xor(block.is(b'"').to_bitmask() & !escaped) ^ carried;
 
         // Line breaks outside strings end the scan, and behind one nothing is looked at.
-        let looked_at = !in_string & !u64::MAX.checked_shl(line_break).unwrap_or_default();
+        let looked_at = !in_string & before(line_break);
         let opening = block.is_opening().to_bitmask() & looked_at;
         let closing = block.is_closing().to_bitmask() & looked_at;
         if u64::from(closing.count_ones()) < self.depth {
-            self.depth += u64::from(opening.count_ones());
+            let opened = u64::from(opening.count_ones());
+            self.brackets += opened;
+            self.depth += opened;
             self.depth -= u64::from(closing.count_ones());
         } else if let Some(end) = self.end_of_value(opening, closing) {
-            *self = Self::default();
-            return Some((end, Stop::Closed));
+            self.backslash |= backslash & before(end) != 0;
+            (self.in_string, self.escaped) = (false, false);
+            return Some((end as usize, Stop::Closed));
         }
+        self.backslash |= backslash & before(line_break) != 0;
 
         if line_break < u64::BITS {
             let stop = if in_string >> line_break & 1 == 1 {
@@ -137,22 +163,30 @@ impl Scanner {
     }
 
     /// The place behind the bracket that closes the value, when it is among these of a block.
-    fn end_of_value(&mut self, opening: u64, closing: u64) -> Option<usize> {
+    fn end_of_value(&mut self, opening: u64, closing: u64) -> Option<u32> {
         let mut brackets = opening | closing;
         while brackets != 0 {
             let bit = brackets & brackets.wrapping_neg();
             brackets ^= bit;
             if opening & bit != 0 {
+                self.brackets += 1;
                 self.depth += 1;
                 continue;
             }
             self.depth = self.depth.saturating_sub(1);
             if self.depth == 0 {
-                return Some(bit.trailing_zeros() as usize + 1);
+                return Some(bit.trailing_zeros() + 1);
             }
         }
         None
     }
+}
+
+/// The first `n` bytes of a block.
+#[expect(clippy::inline_always, reason = "src/blocks.rs says why")]
+#[inline(always)]
+fn before(n: u32) -> u64 {
+    !u64::MAX.checked_shl(n).unwrap_or_default()
 }
 
 /// Which bytes of a block are escaped, and whether the block's last byte escapes the next block's
@@ -189,9 +223,10 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// The plain algorithm, a byte at a time.
-    fn plain(bytes: &[u8], mut depth: u64) -> (usize, Stop) {
+    /// The plain algorithm, a byte at a time. What was seen is that from the first byte on.
+    fn plain(bytes: &[u8], mut depth: u64) -> (usize, Stop, Seen) {
         let (mut in_string, mut escaped) = (false, false);
+        let mut seen = Scanner::at_depth(depth).seen();
         for (at, &byte) in bytes.iter().enumerate() {
             if byte == b'\n' || byte == b'\r' {
                 let stop = if in_string {
@@ -199,8 +234,9 @@ mod tests {
                 } else {
                     Stop::LineBreak
                 };
-                return (at, stop);
+                return (at, stop, seen);
             }
+            seen.backslash |= byte == b'\\';
             if escaped {
                 escaped = false;
                 // An escaped bracket outside a string is still a bracket.
@@ -213,30 +249,33 @@ mod tests {
             }
             match byte {
                 b'"' => in_string = !in_string,
-                b'{' | b'[' if !in_string => depth += 1,
+                b'{' | b'[' if !in_string => {
+                    depth += 1;
+                    seen.brackets = seen.brackets.saturating_add(1);
+                }
                 b'}' | b']' if !in_string => {
                     depth = depth.saturating_sub(1);
                     if depth == 0 {
-                        return (at + 1, Stop::Closed);
+                        return (at + 1, Stop::Closed, seen);
                     }
                 }
                 _ => {}
             }
         }
-        (bytes.len(), Stop::NeedMore)
+        (bytes.len(), Stop::NeedMore, seen)
     }
 
-    fn in_pieces(bytes: &[u8], depth: u64, piece: usize) -> (usize, Stop) {
+    fn in_pieces(bytes: &[u8], depth: u64, piece: usize) -> (usize, Stop, Seen) {
         let mut scanner = Scanner::at_depth(depth);
         let mut looked_at = 0;
         for chunk in bytes.chunks(piece) {
             let (n, stop) = scanner.advance(chunk);
             looked_at += n;
             if stop != Stop::NeedMore {
-                return (looked_at, stop);
+                return (looked_at, stop, scanner.seen());
             }
         }
-        (looked_at, Stop::NeedMore)
+        (looked_at, Stop::NeedMore, scanner.seen())
     }
 
     #[test]
@@ -259,8 +298,28 @@ mod tests {
                 expected,
                 "{text}"
             );
-            assert_eq!(plain(text.as_bytes(), depth), expected, "{text}, plain");
+            let (looked_at, stop, _) = plain(text.as_bytes(), depth);
+            assert_eq!((looked_at, stop), expected, "{text}, plain");
         }
+    }
+
+    #[test]
+    fn tells_what_is_in_a_value_and_in_nothing_else() {
+        let seen = |brackets, backslash| Seen {
+            brackets,
+            backslash,
+        };
+        for (text, depth, expected) in [
+            (r#"{"a":[1,{}]}[\"#, 0, seen(3, false)),
+            (r#"{"a":"[{[\n"}{"#, 0, seen(1, true)),
+            ("{[\n\\[", 0, seen(2, false)),
+            (r#""a":1}"#, 1, Seen::ANYTHING),
+        ] {
+            let (.., seen) = in_pieces(text.as_bytes(), depth, text.len());
+            assert_eq!(seen, expected, "{text}");
+        }
+        let deep = "[".repeat(1000);
+        assert_eq!(in_pieces(deep.as_bytes(), 0, 1000).2.brackets, u8::MAX);
     }
 
     #[test]

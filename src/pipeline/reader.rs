@@ -21,7 +21,7 @@
 mod exchange;
 
 use std::collections::VecDeque;
-use std::sync::mpsc::{Receiver, Sender, SyncSender, channel};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, TrySendError, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use std::{iter, vec};
@@ -32,7 +32,7 @@ use tokio_util::codec::Decoder;
 use super::buffers::{Buffers, has_room};
 use super::{Bundle, Job, Mark};
 use crate::ack::Promise;
-use crate::config::{self, Config, Input};
+use crate::config::{self, Config, Input, Validate};
 use crate::framing::{
     Batch, BatchContent, Frame, InputForm, OversizePart, RecordDecoder, frame_lines,
 };
@@ -127,12 +127,12 @@ impl<'a> Reading<'a> {
         &self.buffers
     }
 
-    /// Gives the first reader its turn: from now on batches go to these workers.
-    pub(super) fn deal_to(&self, workers: Vec<SyncSender<Bundle>>) {
+    /// Gives the first reader its turn.
+    pub(super) fn begin_with(&self, dealer: Dealer) {
         let (turn, first) = channel();
         self.queue().turn = first;
         // The receiver is still there.
-        let (Ok(()) | Err(_)) = turn.send(Dealer::new(workers));
+        let (Ok(()) | Err(_)) = turn.send(dealer);
     }
 
     /// Ends the readers, and the workers that wait for them, when no more readers can be started.
@@ -535,11 +535,21 @@ impl Unsent {
 pub(super) struct Dealer {
     workers: Vec<SyncSender<Bundle>>,
     next: usize,
+    /// Lines with records up to this length are framed here while a worker is not waiting for them;
+    /// none when a worker needs no frames.
+    frames_up_to: Option<usize>,
 }
 
 impl Dealer {
-    pub(super) fn new(workers: Vec<SyncSender<Bundle>>) -> Self {
-        Self { workers, next: 0 }
+    pub(super) fn new(workers: Vec<SyncSender<Bundle>>, config: &Config) -> Self {
+        Self {
+            workers,
+            next: 0,
+            frames_up_to: match config.validate {
+                Validate::All => None,
+                Validate::Matching => Some(config.max_record_bytes),
+            },
+        }
     }
 
     fn send(&mut self, bundle: Bundle) -> Flow {
@@ -547,10 +557,27 @@ impl Dealer {
             return Flow::Stop;
         };
         self.next = (self.next + 1) % self.workers.len();
-        match worker.send(bundle) {
-            Ok(()) => Flow::GoOn,
-            Err(_) => Flow::Stop,
-        }
+        let sent = match worker.try_send(bundle) {
+            Err(TrySendError::Full(mut bundle)) => {
+                if let Some(max_record_bytes) = self.frames_up_to {
+                    let batches = bundle.iter_mut().flat_map(|job| &mut job.work);
+                    batches.for_each(|batch| frame(batch, max_record_bytes));
+                }
+                worker.send(bundle).is_ok()
+            }
+            Ok(()) => true,
+            Err(TrySendError::Disconnected(_)) => false,
+        };
+        if sent { Flow::GoOn } else { Flow::Stop }
+    }
+}
+
+/// Frames a batch of lines, as a worker would.
+fn frame(batch: &mut Batch, max_record_bytes: usize) {
+    if batch.content == BatchContent::Lines {
+        let mut frames = Vec::new();
+        frame_lines(&batch.bytes, max_record_bytes, &mut frames);
+        batch.content = BatchContent::Frames(frames);
     }
 }
 
@@ -717,11 +744,7 @@ impl<'a> Target<'a> {
         if self.left_out == 0 {
             return Some(batch);
         }
-        if batch.content == BatchContent::Lines {
-            let mut frames = Vec::new();
-            frame_lines(&batch.bytes, self.max_record_bytes, &mut frames);
-            batch.content = BatchContent::Frames(frames);
-        }
+        frame(&mut batch, self.max_record_bytes);
         let out = self.left_out.min(frames_in(&batch));
         self.left_out -= out;
         match &mut batch.content {

@@ -26,7 +26,7 @@ use super::opener::{Opener, check_around};
 use super::output::{Lines, Output};
 use crate::config::{Envelope, Validate};
 use crate::decode::EventDecoder;
-use crate::decode::grammar::{self, Defect, LineBreaks};
+use crate::decode::grammar::{self, Defect, LineBreaks, MAX_DEPTH};
 use crate::decode::key::KeyReader;
 use crate::decode::prefilter::Prefilter;
 use crate::decode::second::{self, Reading};
@@ -35,7 +35,7 @@ use crate::enrich::enrich;
 use crate::envelope;
 use crate::event::Event;
 use crate::framing::{
-    Batch, BatchContent, Damage, Frame, FrameKind, RejectReason, frame_line, frame_lines,
+    Batch, BatchContent, Damage, Frame, FrameKind, RejectReason, Seen, frame_line, frame_lines,
     may_name_records, starts_like_event,
 };
 
@@ -125,6 +125,9 @@ enum Flow {
     GoOn,
     Stop,
 }
+
+// A frame's brackets are counted far enough to tell.
+const _: () = assert!(MAX_DEPTH < u8::MAX as usize);
 
 /// Why a record is rejected.
 type Rejected = (RejectReason, Detail);
@@ -216,7 +219,9 @@ impl<'a> Run<'a> {
                 _ if range.len() > self.limits.max_record_bytes => {
                     Err((RejectReason::Oversize, Detail::TooLong))
                 }
-                FrameKind::Object { spans_lines } => self.take_object(range.clone(), spans_lines),
+                FrameKind::Object { spans_lines, seen } => {
+                    self.take_object(range.clone(), spans_lines, seen)
+                }
                 FrameKind::NoObject | FrameKind::Row => self.take_other(range.clone(), frame.kind),
                 kind => Err(self.verdict(kind, range.clone())),
             };
@@ -252,7 +257,12 @@ impl<'a> Run<'a> {
     }
 
     /// Takes an object whose brackets balance.
-    fn take_object(&mut self, range: Range<usize>, spans_lines: bool) -> Result<Flow, Rejected> {
+    fn take_object(
+        &mut self,
+        range: Range<usize>,
+        spans_lines: bool,
+        seen: Seen,
+    ) -> Result<Flow, Rejected> {
         let frame = self.bytes.get(range.clone()).unwrap_or_default();
         if let Some(opened) = self.opened(frame) {
             let check = match self.limits.envelope {
@@ -268,7 +278,12 @@ impl<'a> Run<'a> {
             // What is a record is not refused by the one decoder.
             Ok(()) => DISAGREEMENT,
         };
-        if self.prefilter.may_match(range.clone()) {
+        let may_match = if seen.backslash {
+            self.prefilter.may_match(range.clone())
+        } else {
+            self.prefilter.may_match_walked(range.clone(), false)
+        };
+        if may_match {
             let text = self.text_at(range.start, frame);
             let taken =
                 text.and_then(|text| self.take_decoded(range.start, text, spans_lines, is_frame));
@@ -280,7 +295,7 @@ impl<'a> Run<'a> {
             if !walked.is_some_and(|walked| is_frame(walked.len)) {
                 grammar::check(frame).map_err(|defect| of_defect(defect, frame))?;
             }
-        } else if grammar::is_too_deep(frame) {
+        } else if usize::from(seen.brackets) > MAX_DEPTH && grammar::is_too_deep(frame) {
             return Err(of_defect(Defect::TooDeep, frame));
         }
         self.lines.other(range, spans_lines);
