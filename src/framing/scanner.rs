@@ -40,8 +40,8 @@ pub(super) enum Stop {
 pub(super) struct Scanner {
     /// Brackets open so far. Zero only before the value's own opening bracket.
     depth: u64,
-    /// The next byte is inside a string.
-    in_string: bool,
+    /// All ones when the next byte is inside a string, else zero.
+    in_string: u64,
     /// The next byte is escaped by the byte before it.
     escaped: bool,
     /// How many brackets were opened, as far as that is known.
@@ -60,7 +60,7 @@ impl Scanner {
         };
         Self {
             depth,
-            in_string: false,
+            in_string: 0,
             escaped: false,
             brackets: before.brackets.into(),
             backslash: before.backslash,
@@ -115,18 +115,26 @@ impl Scanner {
         len: usize,
     ) -> Option<(usize, Stop)> {
         let block = Block::of(simd, bytes);
-        let mut backslash = 0;
-        let mut escaped = u64::from(self.escaped);
-        let mut escapes_next = false;
-        let mut line_break = u64::BITS;
-        if (block.is(b'\\') | block.is_control()).to_bitmask() != 0 {
-            backslash = block.is(b'\\').to_bitmask();
-            (escaped, escapes_next) = escaped_by(backslash, self.escaped);
-            let line_breaks = (block.is(b'\n') | block.is(b'\r')).to_bitmask();
-            line_break = line_breaks.trailing_zeros();
+        let is_rare = block.is(b'\\') | block.is_control();
+        // Two copies of the code: in the first nothing is left of what is rare.
+        if is_rare.to_bitmask() == 0 && !self.escaped {
+            self.take(block, len, Rare::NOTHING)
+        } else {
+            self.take(block, len, Rare::of(block, self.escaped))
         }
-        let carried = if self.in_string { u64::MAX } else { 0 };
-        let in_string = running_xor(block.is(b'"').to_bitmask() & !escaped) ^ carried;
+    }
+
+    /// Takes a block in which these are the rare bytes.
+    #[expect(clippy::inline_always, reason = "src/blocks.rs says why")]
+    #[inline(always)]
+    fn take<S: Simd>(&mut self, block: Block<S>, len: usize, rare: Rare) -> Option<(usize, Stop)> {
+        let Rare {
+            backslash,
+            escaped,
+            escapes_next,
+            line_break,
+        } = rare;
+        let in_string = running_xor(block.is(b'"').to_bitmask() & !escaped) ^ self.in_string;
 
         // Line breaks outside strings end the scan, and behind one nothing is looked at.
         let looked_at = !in_string & before(line_break);
@@ -139,7 +147,7 @@ impl Scanner {
             self.depth -= u64::from(closing.count_ones());
         } else if let Some(end) = self.end_of_value(opening, closing) {
             self.backslash |= backslash & before(end) != 0;
-            (self.in_string, self.escaped) = (false, false);
+            (self.in_string, self.escaped) = (0, false);
             return Some((end as usize, Stop::Closed));
         }
         self.backslash |= backslash & before(line_break) != 0;
@@ -150,10 +158,10 @@ impl Scanner {
             } else {
                 Stop::LineBreak
             };
-            (self.in_string, self.escaped) = (false, false);
+            (self.in_string, self.escaped) = (0, false);
             return Some((line_break as usize, stop));
         }
-        self.in_string = in_string >> (BLOCK - 1) == 1;
+        self.in_string = (in_string >> (BLOCK - 1)).wrapping_neg();
         self.escaped = if len == BLOCK {
             escapes_next
         } else {
@@ -187,6 +195,40 @@ impl Scanner {
 #[inline(always)]
 fn before(n: u32) -> u64 {
     !u64::MAX.checked_shl(n).unwrap_or_default()
+}
+
+/// What few blocks have.
+struct Rare {
+    backslash: u64,
+    /// Which bytes are escaped.
+    escaped: u64,
+    /// The last byte escapes the next block's first.
+    escapes_next: bool,
+    /// Where the first line break is; at the block's end, when there is none.
+    line_break: u32,
+}
+
+impl Rare {
+    const NOTHING: Self = Self {
+        backslash: 0,
+        escaped: 0,
+        escapes_next: false,
+        line_break: u64::BITS,
+    };
+
+    #[expect(clippy::inline_always, reason = "src/blocks.rs says why")]
+    #[inline(always)]
+    fn of<S: Simd>(block: Block<S>, first_is_escaped: bool) -> Self {
+        let backslash = block.is(b'\\').to_bitmask();
+        let (escaped, escapes_next) = escaped_by(backslash, first_is_escaped);
+        let line_breaks = (block.is(b'\n') | block.is(b'\r')).to_bitmask();
+        Self {
+            backslash,
+            escaped,
+            escapes_next,
+            line_break: line_breaks.trailing_zeros(),
+        }
+    }
 }
 
 /// Which bytes of a block are escaped, and whether the block's last byte escapes the next block's
