@@ -62,7 +62,8 @@ fn add_batch(
     match batch.content {
         BatchContent::Lines => frame_lines(&batch.bytes, MAX_RECORD_BYTES, &mut frames),
         BatchContent::Frames(found) => frames = found,
-        BatchContent::Oversize(_) => {}
+        // No document is left as it is, as nobody asked for that.
+        BatchContent::Document | BatchContent::Oversize(_) => {}
     }
     for frame in frames {
         let record = batch.bytes.get(frame.range).unwrap_or_default();

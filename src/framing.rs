@@ -32,7 +32,12 @@ pub use members::may_name_records;
 
 use bytes::BytesMut;
 use framer::{Framer, Layout};
+use memchr::memmem::Finder;
 use std::ops::Range;
+use std::sync::LazyLock;
+
+/// How a log file begins, as CloudTrail writes it.
+pub const LOG_FILE: &[u8] = b"{\"Records\":[";
 
 /// How many bytes of a text are framed before their frames are counted.
 const STEP: usize = 64 * 1024;
@@ -53,6 +58,9 @@ pub struct Batch {
 pub enum BatchContent {
     /// Whole lines, not yet looked into: [`frame_lines`] does that.
     Lines,
+    /// All of a source that begins as a log file does ([`LOG_FILE`]), not yet looked into:
+    /// [`frame_text`] does that.
+    Document,
     /// Records, and what stands between them.
     Frames(Vec<Frame>),
     /// A part of one record that is too long to be held.
@@ -188,8 +196,19 @@ pub fn frame_line(lines: &[u8], max_record_bytes: usize, frames: &mut Vec<Frame>
 /// Whether an object starts as nearly every event does, so that it is no log file whatever its
 /// other members are. (The records of S3's notifications have version 2.)
 pub fn starts_like_event(object: &[u8]) -> bool {
-    object.starts_with(b"{\"eventVersion\":\"1.")
+    object.starts_with(EVENT)
 }
+
+/// Whether another object that starts so begins behind the first byte of `records`.
+pub fn holds_next_event(records: &[u8]) -> bool {
+    let rest = records.get(1..).unwrap_or_default();
+    EVENT_FINDER.find(rest).is_some()
+}
+
+const EVENT: &[u8] = b"{\"eventVersion\":\"1.";
+
+// A constant in all but the type system: what a search prepares is not a `const fn`.
+static EVENT_FINDER: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(EVENT));
 
 /// An error of the framing seam.
 #[derive(Debug, thiserror::Error)]

@@ -64,7 +64,9 @@ fn framed(input: &str, form: InputForm, chunk: usize) -> Vec<(bool, String)> {
                 frames
             }
             BatchContent::Frames(frames) => frames,
-            BatchContent::Oversize(_) => panic!("nothing is so long"),
+            BatchContent::Document | BatchContent::Oversize(_) => {
+                panic!("no such batch is asked for")
+            }
         };
         for frame in frames {
             let bytes = batch.bytes[frame.range].to_vec();

@@ -41,6 +41,22 @@ const MATCHING: Limits = Limits {
     ..LIMITS
 };
 
+const KEEPING: Limits = Limits {
+    envelope: Envelope::Keep,
+    paranoid: true,
+    ..LIMITS
+};
+
+const SHORT: Limits = Limits {
+    max_record_bytes: 60,
+    ..LIMITS
+};
+
+const STOPPING: Limits = Limits {
+    stop_at_reject: true,
+    ..LIMITS
+};
+
 /// Runs `input`, which is read in pieces of `chunk` bytes.
 fn run_in(chunk: usize, input: &[u8], form: InputForm, limits: Limits) -> Outcome {
     Outcome::of_pieces(input.chunks(chunk), form, limits)
@@ -200,6 +216,22 @@ proptest! {
     }
 
     #[test]
+    fn a_log_file_at_hand_as_a_whole_is_taken_as_in_pieces(
+        log_file in log_file(),
+        chunk in 1_usize..200,
+        limits in select(vec![LIMITS, MATCHING, KEEPING, SHORT, STOPPING]),
+    ) {
+        let whole = run(&log_file, InputForm::Auto, limits);
+        let in_pieces = run_in(chunk, &log_file, InputForm::Auto, limits);
+        if limits.stop_at_reject {
+            // What stands behind the reject is counted or not, as the batches are cut.
+            prop_assert_eq!(whole.items, in_pieces.items);
+        } else {
+            prop_assert_eq!(whole, in_pieces);
+        }
+    }
+
+    #[test]
     fn records_that_may_match_or_span_lines_are_checked_the_same_with_both_settings(
         record in record(),
     ) {
@@ -285,6 +317,50 @@ fn record() -> impl Strategy<Value = Vec<u8>> {
         1 => damaged,
         1 => (126_usize..130).prop_map(move |levels| deep(levels).into_bytes()),
     ]
+}
+
+/// A log file as CloudTrail writes it, or nearly so.
+fn log_file() -> impl Strategy<Value = Vec<u8>> {
+    let between: &[&[u8]] = &[
+        b",", b",", b",", b",", b",", b",\n", b", ", b"", b",,", b"}", b"]", b",1,",
+    ];
+    let end: &[&[u8]] = &[
+        b"]}",
+        b"]}",
+        b"]}\n",
+        b"]}\r\n",
+        b"]",
+        b"",
+        b",]}",
+        b"],\"a\":[1]}",
+        b"]} \n{\"a\":1}\n",
+        b"]}{\"a\":1}",
+        b"]}]",
+        b",{\"a",
+        b"],\"Records\":[{}]}",
+    ];
+    (
+        vec((record(), any::<bool>(), select(between)), 0..8),
+        select(end),
+    )
+        .prop_map(|(records, end)| {
+            let mut log_file = b"{\"Records\":[".to_vec();
+            let last = records.len().saturating_sub(1);
+            for (at, (record, is_usual, between)) in records.iter().enumerate() {
+                match record.strip_prefix(b"{\"") {
+                    Some(rest) if *is_usual => {
+                        log_file.extend_from_slice(b"{\"eventVersion\":\"1.08\",\"");
+                        log_file.extend_from_slice(rest);
+                    }
+                    _ => log_file.extend_from_slice(record),
+                }
+                if at < last {
+                    log_file.extend_from_slice(between);
+                }
+            }
+            log_file.extend_from_slice(end);
+            log_file
+        })
 }
 
 /// A CloudHSM event: its members in any order, some of them twice, in odd spellings.

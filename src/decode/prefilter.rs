@@ -17,7 +17,6 @@
 use std::ops::Range;
 use std::sync::LazyLock;
 
-use memchr::memchr2;
 use memchr::memmem::Finder;
 
 const NAME: &str = "cloudhsm";
@@ -56,14 +55,11 @@ impl<'a> Prefilter<'a> {
         has_unicode_escapes || self.names.any_within(&record)
     }
 
-    /// Whether the name stands in the line that starts at `start`, and at most `reach` bytes behind
-    /// it; for a record of which the end is not known yet.
-    pub fn names_line(&mut self, start: usize, reach: usize) -> bool {
-        let Some(hit) = self.names.first_from(start) else {
-            return false;
-        };
-        let before = self.bytes.get(start..hit).unwrap_or_default();
-        before.len() <= reach && memchr2(b'\n', b'\r', before).is_none()
+    /// What stands between `start` and the next place of the name; for a record of which the end is
+    /// not known yet.
+    pub fn before_name(&mut self, start: usize) -> Option<&'a [u8]> {
+        let hit = self.names.first_from(start)?;
+        self.bytes.get(start..hit)
     }
 }
 

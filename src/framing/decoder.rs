@@ -7,7 +7,7 @@
 //! Invariants: **A batch holds all complete records of the buffer.** **The records in the batches
 //! do not depend on how the input was cut into reads.** In lines a batch is cut at line breaks and
 //! not looked into, so that workers do the scanning in parallel; in documents the scan happens
-//! here. The buffer never holds more than one unfinished record; one that is too long is given
+//! here, but for small ones if that is wished. The buffer never holds more than one unfinished record; one that is too long is given
 //! away in parts.
 //!
 //! Not here: the input grammar (`framer`), what becomes of a batch (`pipeline`).
@@ -17,7 +17,7 @@
 //! Cost: one search for line breaks per byte in lines, one structure scan per byte in documents.
 
 use super::framer::{Framer, Layout};
-use super::{Batch, BatchContent, Frame, FrameError, OversizePart};
+use super::{Batch, BatchContent, Frame, FrameError, LOG_FILE, OversizePart};
 use bytes::{Buf, BytesMut};
 use tokio_util::codec::Decoder;
 
@@ -51,6 +51,8 @@ pub struct RecordDecoder {
     frames: Vec<Frame>,
     /// The open record is being given away in parts.
     in_oversize: bool,
+    /// Nothing is looked at yet, and a document as a whole need not be.
+    leaves_document: bool,
     finished: bool,
 }
 
@@ -70,7 +72,18 @@ impl RecordDecoder {
             offset: 0,
             frames: Vec::new(),
             in_oversize: false,
+            leaves_document: false,
             finished: false,
+        }
+    }
+
+    /// The same decoder, which does not look into a log file that is all of its source and at hand as
+    /// a whole ([`BatchContent::Document`]): for those who walk over its records anyway.
+    #[must_use]
+    pub fn leaving_documents(self) -> Self {
+        Self {
+            leaves_document: true,
+            ..self
         }
     }
 
@@ -100,12 +113,13 @@ impl RecordDecoder {
                     || self.framer.is_at_line_start(self.looked_at);
                 is_at_start && self.framer.is_at_top()
             }
-            BatchContent::Oversize(_) => false,
+            BatchContent::Document | BatchContent::Oversize(_) => false,
         }
     }
 
     /// The records that are complete though their line is not: for when the input pauses or stops.
     pub fn flush(&mut self, buffer: &mut BytesMut) -> Option<Batch> {
+        self.leaves_document = false;
         self.look_at(buffer, false);
         self.next_batch(buffer)
     }
@@ -228,6 +242,7 @@ impl Decoder for RecordDecoder {
     type Error = FrameError;
 
     fn decode(&mut self, buffer: &mut BytesMut) -> Result<Option<Batch>, FrameError> {
+        self.leaves_document = false;
         loop {
             if let Some(batch) = self.next_batch(buffer) {
                 return Ok(Some(batch));
@@ -249,6 +264,11 @@ impl Decoder for RecordDecoder {
     }
 
     fn decode_eof(&mut self, buffer: &mut BytesMut) -> Result<Option<Batch>, FrameError> {
+        let leaves = self.leaves_document && self.framer.layout() == Layout::Undecided;
+        if leaves && buffer.starts_with(LOG_FILE) {
+            (self.leaves_document, self.finished) = (false, true);
+            return Ok(Some(self.batch(buffer.split(), BatchContent::Document)));
+        }
         if let Some(batch) = self.decode(buffer)? {
             return Ok(Some(batch));
         }

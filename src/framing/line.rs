@@ -150,7 +150,9 @@ mod tests {
                         lines.push(Line::Oversize(line, offset));
                     }
                 }
-                BatchContent::Frames(_) => panic!("nothing is framed here"),
+                BatchContent::Document | BatchContent::Frames(_) => {
+                    panic!("nothing is framed here")
+                }
             }
         };
         for piece in input.chunks(chunk) {

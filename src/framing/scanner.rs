@@ -198,6 +198,7 @@ fn before(n: u32) -> u64 {
 }
 
 /// What few blocks have.
+#[derive(Clone, Copy)]
 struct Rare {
     backslash: u64,
     /// Which bytes are escaped.

@@ -34,7 +34,7 @@ use super::{Bundle, Job, Mark};
 use crate::ack::Promise;
 use crate::config::{self, Config, Input, Validate};
 use crate::framing::{
-    Batch, BatchContent, Frame, InputForm, OversizePart, RecordDecoder, frame_lines,
+    Batch, BatchContent, Frame, InputForm, OversizePart, RecordDecoder, frame_lines, frame_text,
 };
 use crate::metrics::Metrics;
 use crate::source::{
@@ -81,6 +81,8 @@ pub(super) struct Reading<'a> {
     pub(super) form: InputForm,
     max_record_bytes: usize,
     max_inflate_ratio: u64,
+    /// Workers walk over records that nobody has framed.
+    workers_walk: bool,
     pub(super) flush_interval: Duration,
     pub(super) stop: StopSignal,
     pub(super) metrics: &'a Metrics,
@@ -113,6 +115,7 @@ impl<'a> Reading<'a> {
             },
             max_record_bytes: config.max_record_bytes,
             max_inflate_ratio: config.max_inflate_ratio,
+            workers_walk: config.validate == Validate::All,
             flush_interval: config.flush_interval,
             stop,
             metrics,
@@ -162,6 +165,17 @@ impl<'a> Reading<'a> {
             }
         }
         reader.totals
+    }
+
+    /// Cuts a source that is begun there.
+    fn decoder(&self, start: Start, target: &Target<'_>) -> RecordDecoder {
+        let decoder = RecordDecoder::new(start.form, self.max_record_bytes).from_byte(start.offset);
+        // How far a source is done with is known only of a document that is framed here.
+        if self.workers_walk && target.mark.is_none() {
+            decoder.leaving_documents()
+        } else {
+            decoder
+        }
     }
 
     fn queue(&self) -> MutexGuard<'_, Queue> {
@@ -386,8 +400,7 @@ impl<'a> Reader<'a> {
         let common = self.common;
         target.begin(source, start, common.max_record_bytes);
         source.limit_growth(common.max_inflate_ratio);
-        let mut decoder =
-            RecordDecoder::new(start.form, common.max_record_bytes).from_byte(start.offset);
+        let mut decoder = common.decoder(start, target);
         // A copy may go on with what was unfinished.
         self.unfinished = None;
         self.buffer.clear();
@@ -572,13 +585,17 @@ impl Dealer {
     }
 }
 
-/// Frames a batch of lines, as a worker would.
+/// Frames a batch that is not looked into yet, as a worker would.
 fn frame(batch: &mut Batch, max_record_bytes: usize) {
-    if batch.content == BatchContent::Lines {
-        let mut frames = Vec::new();
-        frame_lines(&batch.bytes, max_record_bytes, &mut frames);
-        batch.content = BatchContent::Frames(frames);
+    let mut frames = Vec::new();
+    match batch.content {
+        BatchContent::Lines => frame_lines(&batch.bytes, max_record_bytes, &mut frames),
+        BatchContent::Document => {
+            frame_text(&batch.bytes, max_record_bytes, usize::MAX, &mut frames);
+        }
+        BatchContent::Frames(_) | BatchContent::Oversize(_) => return,
     }
+    batch.content = BatchContent::Frames(frames);
 }
 
 /// When the batches of a target may be dealt out.
@@ -752,7 +769,7 @@ impl<'a> Target<'a> {
                 frames.drain(..usize::try_from(out).unwrap_or(usize::MAX).min(frames.len()));
                 Some(batch)
             }
-            BatchContent::Lines | BatchContent::Oversize(_) => None,
+            BatchContent::Lines | BatchContent::Document | BatchContent::Oversize(_) => None,
         }
     }
 
@@ -859,7 +876,7 @@ fn frames_in(batch: &Batch) -> u64 {
     match &batch.content {
         BatchContent::Frames(frames) => frames.len() as u64,
         BatchContent::Oversize(OversizePart::Last) => 1,
-        BatchContent::Oversize(_) | BatchContent::Lines => 0,
+        BatchContent::Oversize(_) | BatchContent::Lines | BatchContent::Document => 0,
     }
 }
 
@@ -868,7 +885,7 @@ fn weight(job: &Job) -> usize {
     job.work.as_ref().map_or(0, |batch| {
         let frames = match &batch.content {
             BatchContent::Frames(frames) => frames.len(),
-            BatchContent::Lines | BatchContent::Oversize(_) => 0,
+            BatchContent::Lines | BatchContent::Document | BatchContent::Oversize(_) => 0,
         };
         batch.bytes.len() + frames * size_of::<Frame>()
     })

@@ -35,8 +35,8 @@ use crate::enrich::enrich;
 use crate::envelope;
 use crate::event::Event;
 use crate::framing::{
-    Batch, BatchContent, Damage, Frame, FrameKind, RejectReason, Seen, frame_line, frame_lines,
-    may_name_records, starts_like_event,
+    Batch, BatchContent, Damage, Frame, FrameKind, LOG_FILE, RejectReason, Seen, frame_line,
+    frame_lines, frame_text, holds_next_event, may_name_records, starts_like_event,
 };
 
 /// One worker: its limits and its reusable buffers.
@@ -105,6 +105,18 @@ impl Worker {
                 frame_lines(bytes, self.limits.max_record_bytes, &mut self.frames);
                 run.take_frames(&self.frames);
             }
+            BatchContent::Document if self.limits.validate == Validate::All => {
+                run.take_document(&mut self.frames);
+            }
+            BatchContent::Document => {
+                frame_text(
+                    bytes,
+                    self.limits.max_record_bytes,
+                    usize::MAX,
+                    &mut self.frames,
+                );
+                run.take_frames(&self.frames);
+            }
             BatchContent::Frames(frames) => {
                 run.take_frames(frames);
             }
@@ -114,9 +126,7 @@ impl Worker {
     }
 }
 
-/// A hit of the prefilter that is at most so far behind a record's start is looked for in its
-/// line: the member `eventSource`, which says `cloudhsm` first, seldom stands further behind.
-/// Which way a record is read does not change what it is taken for.
+/// The member `eventSource`, which says `cloudhsm` first, seldom stands so far behind a record's start.
 const NEAR: usize = 4096;
 
 /// Whether there is more of a batch to take.
@@ -178,21 +188,50 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// Takes a log file as CloudTrail writes it, of which every record is to be checked: up to what
+    /// is not as usual no record needs framing before it, as in lines.
+    fn take_document(&mut self, frames: &mut Vec<Frame>) {
+        let mut at = LOG_FILE.len();
+        let mut taken = 0;
+        while let Some(end) = self.take_record(at, |next| matches!(next, Some(b',' | b']'))) {
+            taken += 1;
+            at = end + 1;
+            if self.bytes.get(end) == Some(&b']') {
+                break;
+            }
+        }
+        let rest = self.bytes.get(at..).unwrap_or_default();
+        if taken > 0 && matches!(rest, b"}" | b"}\n") {
+            return;
+        }
+        frames.clear();
+        let limit = self.limits.max_record_bytes;
+        frame_text(self.bytes, limit, usize::MAX, frames);
+        self.take_frames(frames.get(taken..).unwrap_or_default());
+    }
+
     /// Takes the line at `start` if a record without a defect is all that it holds, and returns
     /// where the next one starts. `None`: nothing was taken.
     fn take_record_line(&mut self, start: usize) -> Option<usize> {
+        match self.bytes.get(start) {
+            Some(b'\n' | b'\r') => Some(start + 1),
+            _ => self.take_record(start, |next| matches!(next, Some(b'\n' | b'\r') | None)),
+        }
+    }
+
+    /// Takes the record at `start` if it has no defect, is on one line and stands before what
+    /// `may_follow`, and returns where it ends. `None`: nothing was taken.
+    fn take_record(&mut self, start: usize, may_follow: fn(Option<&u8>) -> bool) -> Option<usize> {
         let text = self.text?.get(start..)?;
-        let line = text.as_bytes();
-        match line.first() {
-            Some(b'{') => {}
-            Some(b'\n' | b'\r') => return Some(start + 1),
-            _ => return None,
+        let rest = text.as_bytes();
+        if rest.first() != Some(&b'{') {
+            return None;
         }
         let limit = self.limits.max_record_bytes;
-        let is_line = |len| len <= limit && matches!(line.get(len), Some(b'\n' | b'\r') | None);
-        let is_event = starts_like_event(line);
-        if is_event && self.prefilter.names_line(start, NEAR) {
-            return self.take_decoded(start, text, false, is_line);
+        let is_whole = |len| len <= limit && may_follow(rest.get(len));
+        let is_event = starts_like_event(rest);
+        if is_event && self.is_named_soon(start) {
+            return self.take_decoded(start, text, false, is_whole);
         }
         let walked = if is_event {
             grammar::walk_object(text, LineBreaks::End)?
@@ -200,16 +239,23 @@ impl<'a> Run<'a> {
             let declined = |name: &[u8]| may_name_records(name) || envelope::may_name(name);
             grammar::walk_object_without(declined, text)?
         };
-        if !is_line(walked.len) {
+        if !is_whole(walked.len) {
             return None;
         }
         let record = start..start + walked.len;
         let escapes = walked.has_unicode_escapes;
         if self.prefilter.may_match_walked(record.clone(), escapes) {
-            return self.take_decoded(start, text, false, is_line);
+            return self.take_decoded(start, text, false, is_whole);
         }
         self.lines.other(record.clone(), false);
         Some(record.end)
+    }
+
+    /// Whether the prefilter's next hit is likely in the record at `start`. Which way a record is
+    /// read does not change what it is taken for.
+    fn is_named_soon(&mut self, start: usize) -> bool {
+        let before = self.prefilter.before_name(start);
+        before.is_some_and(|before| before.len() <= NEAR && !holds_next_event(before))
     }
 
     fn take_frames(&mut self, frames: &[Frame]) -> Flow {

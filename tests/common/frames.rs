@@ -2,7 +2,7 @@
 
 use bytes::BytesMut;
 use hsmtrail::framing::{
-    Batch, BatchContent, FrameKind, InputForm, OversizePart, RecordDecoder, frame_lines,
+    Batch, BatchContent, FrameKind, InputForm, OversizePart, RecordDecoder, frame_lines, frame_text,
 };
 use tokio_util::codec::Decoder as _;
 
@@ -33,6 +33,11 @@ impl Collector {
                 frames
             }
             BatchContent::Frames(frames) => frames,
+            BatchContent::Document => {
+                let mut frames = Vec::new();
+                assert!(frame_text(&batch.bytes, max, usize::MAX, &mut frames));
+                frames
+            }
             BatchContent::Oversize(part) => {
                 if part == OversizePart::First {
                     assert!(self.oversize.is_none());

@@ -50,7 +50,7 @@ impl Outcome {
         form: InputForm,
         limits: Limits,
     ) -> Self {
-        let mut decoder = RecordDecoder::new(form, limits.max_record_bytes);
+        let mut decoder = RecordDecoder::new(form, limits.max_record_bytes).leaving_documents();
         let mut worker = Worker::new(limits);
         let mut output = Output::default();
         let mut outcome = Self::new();
@@ -62,9 +62,14 @@ impl Outcome {
         };
         let mut buffer = BytesMut::new();
         let mut over = false;
-        for piece in pieces {
+        let mut pieces = pieces.peekable();
+        while let Some(piece) = pieces.next() {
             buffer.extend_from_slice(piece);
-            while !over && let Some(batch) = decoder.decode(&mut buffer).unwrap() {
+            // What comes as one piece is at hand as a whole when it ends.
+            while pieces.peek().is_some()
+                && !over
+                && let Some(batch) = decoder.decode(&mut buffer).unwrap()
+            {
                 over = take(batch);
             }
         }

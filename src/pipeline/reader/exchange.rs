@@ -112,7 +112,7 @@ impl Exchange<'_> {
     fn take_line(&mut self, mut batch: Batch) {
         let is_end = match batch.content {
             BatchContent::Oversize(part) => part == OversizePart::Last,
-            BatchContent::Lines | BatchContent::Frames(_) => true,
+            BatchContent::Lines | BatchContent::Document | BatchContent::Frames(_) => true,
         };
         let Some(omprog) = self.session.as_mut().filter(|_| is_end) else {
             self.target.push(Ok(batch));
