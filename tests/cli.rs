@@ -29,7 +29,7 @@ use hsmtrail::cli::Args;
 use tempfile::TempDir;
 
 use binary::{Done, Running, hsmtrail, run, run_command, wait_until};
-use input::{ENRICHMENT, cloudhsm, gzip, log_file, other};
+use input::{ENRICHMENT, cloudhsm, gzip, lines, log_file, other};
 
 /// A directory to run in, and the files in it.
 struct Place(TempDir);
@@ -380,6 +380,46 @@ fn validate_decides_what_is_parsed() {
         assert_eq!(matching.code, Some(i32::from(is_reject)), "{record}");
         assert!(is_reject || matching.text() == input, "{record}");
     }
+}
+
+/// A reader that would have to wait for the worker frames the lines itself. One batch it never does.
+#[test]
+fn lines_are_framed_the_same_by_reader_and_worker() {
+    let deep = |levels| format!("{{\"a\":{}{}}}", "[".repeat(levels), "]".repeat(levels));
+    let block = lines(&[
+        cloudhsm(1),
+        other(2),
+        deep(127),
+        deep(128),
+        format!("{{\"a\":\"{}\"}}", "[".repeat(300)),
+        format!("{{\"a\":[{}1]}}", "[],".repeat(300)),
+        "{\"a\":tru,\"b\":\"\\u0063\"}".to_owned(),
+        "{\"a\":tru,\"b\":\"\\n\"}".to_owned(),
+        format!("{} {}", cloudhsm(3), cloudhsm(4)),
+        "{\"a\":1}}".to_owned(),
+        "{\"a\":\"".to_owned(),
+        format!("{{\"Records\":[{},5]}}", cloudhsm(6)),
+        format!("{{\"a\":\"{}\"}}", "x".repeat(2_000)),
+    ])
+    .repeat(10);
+    let args = [
+        "--validate",
+        "matching",
+        "--workers",
+        "1",
+        "--paranoid",
+        "--max-record-bytes",
+        "1500",
+        "--on-reject",
+        "drop",
+    ];
+    let once = run(&args, &block);
+    assert_eq!(once.code, Some(1));
+    assert_eq!(once.text().matches(ENRICHMENT).count(), 40);
+    let times = 60;
+    let many = run(&args, block.repeat(times));
+    assert_eq!(many.code, Some(1));
+    assert!(many.out == once.out.repeat(times));
 }
 
 #[test]

@@ -7,8 +7,8 @@
 //! Invariants: **A batch holds all complete records of the buffer.** **The records in the batches
 //! do not depend on how the input was cut into reads.** In lines a batch is cut at line breaks and
 //! not looked into, so that workers do the scanning in parallel; in documents the scan happens
-//! here, but for small ones if that is wished. The buffer never holds more than one unfinished record; one that is too long is given
-//! away in parts.
+//! here, unless a small one is wanted as it is. The buffer never holds more than one unfinished
+//! record; one that is too long is given away in parts.
 //!
 //! Not here: the input grammar (`framer`), what becomes of a batch (`pipeline`).
 //!

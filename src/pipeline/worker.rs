@@ -1,7 +1,7 @@
 //! Takes one batch through copy → decode → enrich → splice.
 //!
-//! In → out: a [`Batch`] of frames or of whole lines; an [`Output`]: the lines to write, the
-//! rejects that stand between them, and the counts.
+//! In → out: a [`Batch`] of frames, of whole lines or of a log file; an [`Output`]: the lines to
+//! write, the rejects that stand between them, and the counts.
 //!
 //! Invariants: **Every frame is counted once and is in the output once**, unless the user selected
 //! others or drops rejects. **What a record's verdict is depends on its own bytes alone.**
@@ -13,7 +13,8 @@
 //!
 //! Cost: a record is searched for `cloudhsm`, walked once by JSON's grammar, and copied once,
 //! together with the records around it that stay as they are. Only where a line holds something
-//! else than one record, and with `Validate::Matching`, its quotes and brackets are scanned before.
+//! else than one record, or a log file something else than records, and with `Validate::Matching`,
+//! quotes and brackets are scanned before.
 //! Nothing is allocated in the steady state, rejects, policies and what is opened aside;
 //! `tests/allocations.rs` counts.
 
