@@ -37,7 +37,7 @@ use std::ops::Range;
 use std::sync::LazyLock;
 
 /// How a log file begins, as CloudTrail writes it.
-pub const LOG_FILE: &[u8] = b"{\"Records\":[";
+pub const LOG_FILE_START: &[u8] = b"{\"Records\":[";
 
 /// How many bytes of a text are framed before their frames are counted.
 const STEP: usize = 64 * 1024;
@@ -58,7 +58,7 @@ pub struct Batch {
 pub enum BatchContent {
     /// Whole lines, not yet looked into: [`frame_lines`] does that.
     Lines,
-    /// All of a source that begins as a log file does ([`LOG_FILE`]), not yet looked into:
+    /// All of a source that begins as a log file does ([`LOG_FILE_START`]), not yet looked into:
     /// [`frame_text`] does that.
     Document,
     /// Records, and what stands between them.
@@ -114,13 +114,14 @@ pub enum FrameKind {
     Truncated,
 }
 
-/// What is in an object, or more than is in it: what the scan for its end came by, so that those who
-/// ask need not scan again.
+/// What the scan for an object's end came by, so that others need not look for it. Without a scan from
+/// its first byte on, anything may be in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Seen {
-    /// Opening brackets outside strings, counted up to 255.
+    /// Opening brackets outside strings, counted up to 255. With a backslash that is outside strings
+    /// too, which is no JSON, others may see strings elsewhere, and more brackets outside them.
     pub brackets: u8,
-    /// A backslash.
+    /// There is a backslash, wherever it stands.
     pub backslash: bool,
 }
 
@@ -131,7 +132,7 @@ impl Seen {
         backslash: false,
     };
 
-    /// Of an object that nobody has scanned.
+    /// Of an object that was not scanned from its first byte on.
     const ANYTHING: Self = Self {
         brackets: u8::MAX,
         backslash: true,
@@ -196,7 +197,7 @@ pub fn frame_line(lines: &[u8], max_record_bytes: usize, frames: &mut Vec<Frame>
 /// Whether an object starts as nearly every event does, so that it is no log file whatever its
 /// other members are. (The records of S3's notifications have version 2.)
 pub fn starts_like_event(object: &[u8]) -> bool {
-    object.starts_with(EVENT)
+    object.starts_with(EVENT_START)
 }
 
 /// Whether another object that starts so begins behind the first byte of `records`.
@@ -205,10 +206,10 @@ pub fn holds_next_event(records: &[u8]) -> bool {
     EVENT_FINDER.find(rest).is_some()
 }
 
-const EVENT: &[u8] = b"{\"eventVersion\":\"1.";
+const EVENT_START: &[u8] = b"{\"eventVersion\":\"1.";
 
 // A constant in all but the type system: what a search prepares is not a `const fn`.
-static EVENT_FINDER: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(EVENT));
+static EVENT_FINDER: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(EVENT_START));
 
 /// An error of the framing seam.
 #[derive(Debug, thiserror::Error)]

@@ -13,9 +13,12 @@ mod outcome;
 
 use bytes::BytesMut;
 use hsmtrail::config::{Envelope, Select, Validate};
+use hsmtrail::decode::grammar::is_too_deep;
 use hsmtrail::decode::prefilter::Prefilter;
 use hsmtrail::encode::reject::Detail;
-use hsmtrail::framing::{Batch, BatchContent, InputForm, OversizePart, RejectReason};
+use hsmtrail::framing::{
+    Batch, BatchContent, FrameKind, InputForm, OversizePart, RejectReason, frame_lines,
+};
 use hsmtrail::metrics::RecordOutcome;
 use hsmtrail::pipeline::Limits;
 use hsmtrail::pipeline::output::Output;
@@ -293,6 +296,30 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(4096))]
+
+    /// The scan counts brackets, and reads quotes in what is no JSON in its own way.
+    #[test]
+    fn what_is_too_deep_is_found_without_parsing(
+        parts in vec(select(&["\"", "\"", "\\\"", "\\", "[]", "}", DEEP, DEEP, DEEP][..]), 0..12),
+    ) {
+        let line = format!("{{\"eventVersion\":\"1.08\",{}}}", parts.concat());
+        let mut frames = Vec::new();
+        frame_lines(line.as_bytes(), MATCHING.max_record_bytes, &mut frames);
+        let items = alone(line.as_bytes(), MATCHING);
+        prop_assert_eq!(items.len(), frames.len());
+        for (item, frame) in items.iter().zip(&frames) {
+            let bytes = &line.as_bytes()[frame.range.clone()];
+            if matches!(frame.kind, FrameKind::Object { .. }) {
+                let is_rejected = matches!(item, Item::Reject(RejectReason::TooDeep, ..));
+                prop_assert_eq!(is_rejected, is_too_deep(bytes), "{}", line);
+                prop_assert!(is_rejected || *item == Item::Line(bytes.to_vec()));
+            }
+        }
+    }
+}
+
 // Generated records.
 
 const SOURCES: [&str; 4] = [
@@ -318,6 +345,9 @@ fn record() -> impl Strategy<Value = Vec<u8>> {
         1 => (126_usize..130).prop_map(move |levels| deep(levels).into_bytes()),
     ]
 }
+
+/// Half of the brackets that may be open.
+const DEEP: &str = "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[";
 
 /// A log file as CloudTrail writes it, or nearly so.
 fn log_file() -> impl Strategy<Value = Vec<u8>> {

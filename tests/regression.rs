@@ -310,3 +310,20 @@ fn r_a_reader_of_a_socket_that_leaves_is_a_closed_pipe() {
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
     assert_eq!(output.status.code(), Some(141));
 }
+
+/// The scan of the framer takes a quote behind a backslash for none, also outside strings, and so saw
+/// one bracket where the check for depth sees 129. The record passed with `--validate matching`.
+#[test]
+fn r_a_backslash_outside_strings_hides_no_bracket() {
+    let record = format!(r#"{{"eventVersion":"1.08",\" "{}" }}"#, "[".repeat(128));
+    for input in [
+        format!("{record}\n"),
+        format!(r#"{{"Records":[{record}]}}"#),
+    ] {
+        for validate in ["all", "matching"] {
+            let (output, status) = filtered_with(&["--validate", validate], &input);
+            assert_eq!(status, Some(1), "{validate}");
+            assert!(output.contains(r#""reason":"too_deep""#), "{output}");
+        }
+    }
+}

@@ -7,8 +7,8 @@
 //! Invariants: **A batch holds all complete records of the buffer.** **The records in the batches
 //! do not depend on how the input was cut into reads.** In lines a batch is cut at line breaks and
 //! not looked into, so that workers do the scanning in parallel; in documents the scan happens
-//! here, unless a small one is wanted as it is. The buffer never holds more than one unfinished
-//! record; one that is too long is given away in parts.
+//! here, unless a small one is wanted as it is. After a call the buffer holds no more than one
+//! unfinished record; one that is too long is given away in parts.
 //!
 //! Not here: the input grammar (`framer`), what becomes of a batch (`pipeline`).
 //!
@@ -17,7 +17,7 @@
 //! Cost: one search for line breaks per byte in lines, one structure scan per byte in documents.
 
 use super::framer::{Framer, Layout};
-use super::{Batch, BatchContent, Frame, FrameError, LOG_FILE, OversizePart};
+use super::{Batch, BatchContent, Frame, FrameError, LOG_FILE_START, OversizePart};
 use bytes::{Buf, BytesMut};
 use tokio_util::codec::Decoder;
 
@@ -51,7 +51,7 @@ pub struct RecordDecoder {
     frames: Vec<Frame>,
     /// The open record is being given away in parts.
     in_oversize: bool,
-    /// Nothing is looked at yet, and a document as a whole need not be.
+    /// When the source ends now, a log file is given as it is: nothing of it was looked at.
     leaves_document: bool,
     finished: bool,
 }
@@ -77,8 +77,9 @@ impl RecordDecoder {
         }
     }
 
-    /// The same decoder, which does not look into a log file that is all of its source and at hand as
-    /// a whole ([`BatchContent::Document`]): for those who walk over its records anyway.
+    /// The same decoder, which gives a log file as it is ([`BatchContent::Document`]) when its source
+    /// ends before anything was decoded: for those who keep small sources until they end, and walk
+    /// over the records anyway.
     #[must_use]
     pub fn leaving_documents(self) -> Self {
         Self {
@@ -265,7 +266,7 @@ impl Decoder for RecordDecoder {
 
     fn decode_eof(&mut self, buffer: &mut BytesMut) -> Result<Option<Batch>, FrameError> {
         let leaves = self.leaves_document && self.framer.layout() == Layout::Undecided;
-        if leaves && buffer.starts_with(LOG_FILE) {
+        if leaves && buffer.starts_with(LOG_FILE_START) {
             (self.leaves_document, self.finished) = (false, true);
             return Ok(Some(self.batch(buffer.split(), BatchContent::Document)));
         }

@@ -35,7 +35,7 @@ pub(super) enum Stop {
     LineBreakInString,
 }
 
-/// The state of a scan between two pieces of input.
+/// The state of the scan of one value between two pieces of input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Scanner {
     /// Brackets open so far. Zero only before the value's own opening bracket.
@@ -44,9 +44,9 @@ pub(super) struct Scanner {
     in_string: u64,
     /// The next byte is escaped by the byte before it.
     escaped: bool,
-    /// How many brackets were opened, as far as that is known.
+    /// How many brackets were opened, or more, when the scan began inside the value.
     brackets: u64,
-    /// There may have been a backslash.
+    /// There was a backslash, or the scan began inside the value.
     backslash: bool,
 }
 

@@ -548,9 +548,9 @@ impl Unsent {
 pub(super) struct Dealer {
     workers: Vec<SyncSender<Bundle>>,
     next: usize,
-    /// Lines with records up to this length are framed here while a worker is not waiting for them;
-    /// none when a worker needs no frames.
-    frames_up_to: Option<usize>,
+    /// What a record may be long, when workers frame the lines that they get: rather than wait for
+    /// room in a worker's queue, the reader does it for them.
+    frames_for_workers: Option<usize>,
 }
 
 impl Dealer {
@@ -558,7 +558,7 @@ impl Dealer {
         Self {
             workers,
             next: 0,
-            frames_up_to: match config.validate {
+            frames_for_workers: match config.validate {
                 Validate::All => None,
                 Validate::Matching => Some(config.max_record_bytes),
             },
@@ -572,7 +572,7 @@ impl Dealer {
         self.next = (self.next + 1) % self.workers.len();
         let sent = match worker.try_send(bundle) {
             Err(TrySendError::Full(mut bundle)) => {
-                if let Some(max_record_bytes) = self.frames_up_to {
+                if let Some(max_record_bytes) = self.frames_for_workers {
                     let batches = bundle.iter_mut().flat_map(|job| &mut job.work);
                     batches.for_each(|batch| frame(batch, max_record_bytes));
                 }
@@ -585,7 +585,7 @@ impl Dealer {
     }
 }
 
-/// Frames a batch that is not looked into yet, as a worker would.
+/// Frames a batch that is not looked into yet, as a worker does that needs frames.
 fn frame(batch: &mut Batch, max_record_bytes: usize) {
     let mut frames = Vec::new();
     match batch.content {

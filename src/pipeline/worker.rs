@@ -36,7 +36,7 @@ use crate::enrich::enrich;
 use crate::envelope;
 use crate::event::Event;
 use crate::framing::{
-    Batch, BatchContent, Damage, Frame, FrameKind, LOG_FILE, RejectReason, Seen, frame_line,
+    Batch, BatchContent, Damage, Frame, FrameKind, LOG_FILE_START, RejectReason, Seen, frame_line,
     frame_lines, frame_text, holds_next_event, may_name_records, starts_like_event,
 };
 
@@ -127,7 +127,8 @@ impl Worker {
     }
 }
 
-/// The member `eventSource`, which says `cloudhsm` first, seldom stands so far behind a record's start.
+/// How far behind a record's start the name may stand for the record to be decoded at once. It is said
+/// first by the member `eventSource`, which seldom stands further behind.
 const NEAR: usize = 4096;
 
 /// Whether there is more of a batch to take.
@@ -192,7 +193,7 @@ impl<'a> Run<'a> {
     /// Takes a log file as CloudTrail writes it, of which every record is to be checked: up to what
     /// is not as usual no record needs framing before it, as in lines.
     fn take_document(&mut self, frames: &mut Vec<Frame>) {
-        let mut at = LOG_FILE.len();
+        let mut at = LOG_FILE_START.len();
         let mut taken = 0;
         while let Some(end) = self.take_record(at, |next| matches!(next, Some(b',' | b']'))) {
             taken += 1;
@@ -205,6 +206,8 @@ impl<'a> Run<'a> {
         if taken > 0 && matches!(rest, b"}" | b"}\n") {
             return;
         }
+        // The framer looks at all of it once more. What was taken are its first frames: elements
+        // without a defect, each behind the comma of the one before.
         frames.clear();
         let limit = self.limits.max_record_bytes;
         frame_text(self.bytes, limit, usize::MAX, frames);
@@ -252,8 +255,8 @@ impl<'a> Run<'a> {
         Some(record.end)
     }
 
-    /// Whether the prefilter's next hit is likely in the record at `start`. Which way a record is
-    /// read does not change what it is taken for.
+    /// Whether the prefilter's next hit is likely in the record at `start`. It does not have to be, as
+    /// the decoder takes exactly what the walk does, and reads whatever it takes.
     fn is_named_soon(&mut self, start: usize) -> bool {
         let before = self.prefilter.before_name(start);
         before.is_some_and(|before| before.len() <= NEAR && !holds_next_event(before))
@@ -342,7 +345,7 @@ impl<'a> Run<'a> {
             if !walked.is_some_and(|walked| is_frame(walked.len)) {
                 grammar::check(frame).map_err(|defect| of_defect(defect, frame))?;
             }
-        } else if usize::from(seen.brackets) > MAX_DEPTH && grammar::is_too_deep(frame) {
+        } else if may_be_too_deep(seen) && grammar::is_too_deep(frame) {
             return Err(of_defect(Defect::TooDeep, frame));
         }
         self.lines.other(range, spans_lines);
@@ -420,6 +423,11 @@ impl<'a> Run<'a> {
     }
 }
 
+/// Whether a frame has so many brackets, or a backslash, by which they may have been counted otherwise.
+fn may_be_too_deep(seen: Seen) -> bool {
+    seen.backslash || usize::from(seen.brackets) > MAX_DEPTH
+}
+
 const DISAGREEMENT: Rejected = (RejectReason::DecoderDisagreement, Detail::DecodersDisagree);
 
 /// What a line break may be in a record that spans lines, or does not.
@@ -478,7 +486,6 @@ mod tests {
 
     use super::*;
     use crate::config::Select;
-    use crate::framing::frame_text;
     use crate::metrics::RecordOutcome;
 
     const EVENT: &str = r#"{"eventVersion":"1.08","eventSource":"cloudhsm.amazonaws.com"}"#;
