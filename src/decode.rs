@@ -25,6 +25,8 @@ pub mod second;
 #[cfg(test)]
 mod texts;
 
+use std::mem;
+
 use thiserror::Error;
 
 use self::cursor::{Cursor, LineBreaks};
@@ -82,14 +84,51 @@ impl EventDecoder {
         line_breaks: LineBreaks,
         event: &mut Event<'a>,
     ) -> Result<usize, DecodeError> {
+        self.group(text.len())
+            .decode_front(text, line_breaks, event)
+    }
+
+    /// The decoder for records whose events are needed at the same time, and which stand one behind
+    /// the other in a text of so many bytes.
+    pub fn group(&mut self, bytes: usize) -> GroupDecoder<'_> {
+        GroupDecoder {
+            scratch: room(&mut self.record, bytes),
+            policy: &mut self.policy,
+        }
+    }
+}
+
+/// Decodes one record after the other, once each, of a text that is no longer than was said.
+#[derive(Debug)]
+pub struct GroupDecoder<'a> {
+    /// What the strings so far have left. No string becomes longer by unescaping, so it is as long as
+    /// the rest of the text at least.
+    scratch: &'a mut [u8],
+    policy: &'a mut Vec<u8>,
+}
+
+impl<'a> GroupDecoder<'a> {
+    /// The same as [`EventDecoder::decode_front`], for the next record of the text.
+    ///
+    /// # Errors
+    ///
+    /// [`DecodeError`], when no object is there, or one with a defect; then it is the last record.
+    pub fn decode_front(
+        &mut self,
+        text: &'a str,
+        line_breaks: LineBreaks,
+        event: &mut Event<'a>,
+    ) -> Result<usize, DecodeError> {
         if !text.starts_with('{') {
             return Err(DecodeError);
         }
-        let mut cursor = Cursor::new(text, line_breaks, room(&mut self.record, text.len()));
+        let mut cursor = Cursor::new(text, line_breaks, mem::take(&mut self.scratch));
         let policy = members::event(&mut cursor, event);
-        let walked = cursor.finish().ok_or(DecodeError)?;
+        let (walked, scratch) = cursor.finish_reading();
+        self.scratch = scratch;
+        let walked = walked.ok_or(DecodeError)?;
         if let (Some("PutResourcePolicy"), Some(json)) = (event.event_name, policy) {
-            event.request.policy = policy::decode(json, room(&mut self.policy, json.len()));
+            event.request.policy = policy::decode(json, room(self.policy, json.len()));
         }
         Ok(walked.len)
     }
@@ -105,11 +144,16 @@ fn room(buffer: &mut Vec<u8>, len: usize) -> &mut [u8] {
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
     use proptest::prelude::*;
+    use proptest::sample::select;
 
-    use super::texts::{OBJECTS, blank, damaged, object};
+    use super::texts::{self, OBJECTS, blank, damaged, object};
     use super::*;
     use crate::event::Policy;
+
+    /// Members whose texts are read.
+    const NAMES: [&str; 4] = ["eventSource", "eventTime", "userAgent", "errorMessage"];
 
     #[test]
     fn whatever_passes_the_check_is_decoded() {
@@ -166,6 +210,48 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_group_is_decoded_as_its_records_are_alone(
+            records in vec((object(), blank()), 0..6),
+            names in vec(select(&NAMES[..]), 6),
+            policy in any::<bool>(),
+        ) {
+            let name = if policy { "PutResource\\u0050olicy" } else { "\\u0044eleteHsm" };
+            let record = |object: &texts::Json, blank: &str, member: &str| {
+                let value = object.print(blank);
+                format!(
+                    concat!(
+                        r#"{{"eventName":"{}","\u0061":{},"{}":"\n\ud800","#,
+                        r#""requestParameters":{{"policy":"{{\"a\\n\":1}}"}}}}"#,
+                    ),
+                    name, value, member
+                )
+            };
+            let records: Vec<String> = records
+                .iter()
+                .zip(&names)
+                .map(|((object, blank), member)| record(object, blank, member))
+                .collect();
+            let text = records.join("\n");
+            let mut decoder = EventDecoder::new();
+            let mut group = decoder.group(text.len());
+            let mut events = Vec::new();
+            let mut at = 0;
+            for record in &records {
+                let mut event = Event::default();
+                let len = group.decode_front(&text[at..], LineBreaks::Blank, &mut event);
+                prop_assert_eq!(len, Ok(record.len()));
+                events.push(event);
+                at += record.len() + 1;
+            }
+            // Events of two decoders cannot be compared: each would have to live as long as the other.
+            for (record, event) in records.iter().zip(&events) {
+                let mut decoder = EventDecoder::new();
+                let alone = decoder.decode(record.as_bytes()).unwrap();
+                prop_assert_eq!(format!("{event:?}"), format!("{alone:?}"));
+            }
+        }
+
         #[test]
         fn damage_that_passes_the_check_is_decoded(
             frame in damaged((object(), blank()).prop_map(|(object, blank)| object.print(blank))),

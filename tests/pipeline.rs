@@ -329,7 +329,8 @@ const SOURCES: [&str; 4] = [
     "cloudhsmv2.amazonaws.com.cn",
 ];
 
-/// A CloudHSM event, another object, or an object that is damaged inside its brackets.
+/// A CloudHSM event, another object, or an object that is damaged inside its brackets; half of them
+/// begin as events do.
 fn record() -> impl Strategy<Value = Vec<u8>> {
     let deep = |levels| format!("{{\"a\":{}{}}}", "[".repeat(levels), "]".repeat(levels));
     let name = prop_oneof![Just(""), Just("cloudhsm"), Just("\\u")];
@@ -338,12 +339,16 @@ fn record() -> impl Strategy<Value = Vec<u8>> {
     ];
     let damaged = (name, select(damage))
         .prop_map(|(name, damage)| [b"{\"", name.as_bytes(), b"\":", damage, b"}"].concat());
-    prop_oneof![
+    let record = prop_oneof![
         3 => event().prop_map(String::into_bytes),
         2 => named_object().prop_map(String::into_bytes),
         1 => damaged,
         1 => (126_usize..130).prop_map(move |levels| deep(levels).into_bytes()),
-    ]
+    ];
+    (record, any::<bool>()).prop_map(|(record, is_usual)| match record.strip_prefix(b"{\"") {
+        Some(members) if is_usual => [b"{\"eventVersion\":\"1.08\",\"", members].concat(),
+        _ => record,
+    })
 }
 
 /// Half of the brackets that may be open.
@@ -369,28 +374,18 @@ fn log_file() -> impl Strategy<Value = Vec<u8>> {
         b",{\"a",
         b"],\"Records\":[{}]}",
     ];
-    (
-        vec((record(), any::<bool>(), select(between)), 0..8),
-        select(end),
-    )
-        .prop_map(|(records, end)| {
-            let mut log_file = b"{\"Records\":[".to_vec();
-            let last = records.len().saturating_sub(1);
-            for (at, (record, is_usual, between)) in records.iter().enumerate() {
-                match record.strip_prefix(b"{\"") {
-                    Some(rest) if *is_usual => {
-                        log_file.extend_from_slice(b"{\"eventVersion\":\"1.08\",\"");
-                        log_file.extend_from_slice(rest);
-                    }
-                    _ => log_file.extend_from_slice(record),
-                }
-                if at < last {
-                    log_file.extend_from_slice(between);
-                }
+    (vec((record(), select(between)), 0..8), select(end)).prop_map(|(records, end)| {
+        let mut log_file = b"{\"Records\":[".to_vec();
+        let last = records.len().saturating_sub(1);
+        for (at, (record, between)) in records.iter().enumerate() {
+            log_file.extend_from_slice(record);
+            if at < last {
+                log_file.extend_from_slice(between);
             }
-            log_file.extend_from_slice(end);
-            log_file
-        })
+        }
+        log_file.extend_from_slice(end);
+        log_file
+    })
 }
 
 /// A CloudHSM event: its members in any order, some of them twice, in odd spellings.

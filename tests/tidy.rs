@@ -165,7 +165,10 @@ const CRATES: [(&str, &[&str]); 35] = [
     ("serde", &["decode::second"]),
     ("serde_json", &["decode::second"]),
     ("simdutf8", &["decode"]),
-    ("smallvec", &["event", "decode", "enrich"]),
+    (
+        "smallvec",
+        &["event", "decode", "enrich", "pipeline::worker"],
+    ),
     ("strsim", &["suggest"]),
     ("tempfile", &["metrics", "pipeline::oversize"]),
     ("thiserror", &[""]),

@@ -86,6 +86,12 @@ impl<'t> Cursor<'t> {
         (!self.is_refused).then_some(walked)
     }
 
+    /// The same, and what the strings have left of the scratch.
+    pub(crate) fn finish_reading(mut self) -> (Option<Walked>, &'t mut [u8]) {
+        let scratch = mem::take(&mut self.scratch);
+        (self.finish(), scratch)
+    }
+
     /// Whether the whole text was gone over, but for white space.
     pub(crate) fn reached_end(mut self) -> bool {
         self.peek().is_none() && self.finish().is_some()

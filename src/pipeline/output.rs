@@ -336,6 +336,11 @@ impl<'a> Lines<'a> {
         });
     }
 
+    /// How many records of the batch were put so far.
+    pub(super) fn read(&self) -> u64 {
+        self.output.read()
+    }
+
     /// The counts, for what is counted without being put.
     pub(super) fn counts(&mut self) -> &mut Counts {
         &mut self.output.counts
