@@ -200,6 +200,11 @@ pub fn starts_like_event(object: &[u8]) -> bool {
     object.starts_with(EVENT_START)
 }
 
+/// Whether a line ends in `lines`.
+pub fn holds_line_break(lines: &[u8]) -> bool {
+    memchr::memchr2(b'\n', b'\r', lines).is_some()
+}
+
 /// Whether another object that starts so begins behind the first byte of `records`.
 pub fn holds_next_event(records: &[u8]) -> bool {
     let rest = records.get(1..).unwrap_or_default();

@@ -22,8 +22,6 @@ mod opened;
 
 use std::ops::Range;
 
-use smallvec::SmallVec;
-
 use super::Limits;
 use super::opener::{Opener, check_around};
 use super::output::{Lines, Output};
@@ -39,7 +37,8 @@ use crate::envelope;
 use crate::event::Event;
 use crate::framing::{
     Batch, BatchContent, Damage, Frame, FrameKind, LOG_FILE_START, RejectReason, Seen, frame_line,
-    frame_lines, frame_text, holds_next_event, may_name_records, starts_like_event,
+    frame_lines, frame_text, holds_line_break, holds_next_event, may_name_records,
+    starts_like_event,
 };
 
 /// One worker: its limits and its reusable buffers.
@@ -240,7 +239,7 @@ impl<'a> Run<'a> {
         let limit = self.limits.max_record_bytes;
         let is_whole = |len| len <= limit && around.may_follow(rest.get(len).copied());
         let is_event = starts_like_event(rest);
-        if is_event && is_named_soon(&mut self.prefilter, start) {
+        if is_event && is_named_soon(&mut self.prefilter, start, around) {
             // What a second decoder reads is compared before it is needed.
             return match self.second {
                 None => self.take_group(start, around),
@@ -270,37 +269,32 @@ impl<'a> Run<'a> {
     /// Returns where the last one ends.
     fn take_group(&mut self, start: usize, around: Around) -> Option<usize> {
         let text = self.text?;
+        let limit = self.limits.max_record_bytes;
         let mut decoder = self.decoder.group(text.len() - start);
-        let mut group = SmallVec::<[_; GROUP]>::new();
+        let mut group: [(Range<usize>, Event<'_>); GROUP] = Default::default();
+        let mut taken = 0;
         let mut at = start;
-        loop {
-            // An event is large, and so made where it stays.
-            group.push((at..at, Event::default()));
-            let (record, event) = group.last_mut()?;
+        for (record, event) in &mut group {
             let rest = text.get(at..).unwrap_or_default();
-            let limit = self.limits.max_record_bytes;
-            let is_whole =
-                |len| len <= limit && around.may_follow(rest.as_bytes().get(len).copied());
-            let line_breaks = LineBreaks::End;
-            match decoder.decode_front(rest, line_breaks, event) {
-                Ok(len) if is_whole(len) => record.end = at + len,
-                _ => {
-                    group.pop();
-                    break;
-                }
+            let Ok(len) = decoder.decode_front(rest, LineBreaks::End, event) else {
+                break;
+            };
+            let next = rest.as_bytes().get(len).copied();
+            if len > limit || !around.may_follow(next) {
+                break;
             }
-            let end = record.end;
-            at = end + 1;
-            let next = self.bytes.get(at..).unwrap_or_default();
-            if group.len() == GROUP
-                || self.bytes.get(end) != Some(&around.separator())
-                || !starts_like_event(next)
-                || !is_named_soon(&mut self.prefilter, at)
-            {
+            *record = at..at + len;
+            taken += 1;
+            at = record.end + 1;
+            let is_last = next != Some(around.separator())
+                || !self.bytes.get(at..).is_some_and(starts_like_event)
+                || !is_named_soon(&mut self.prefilter, at, around);
+            if is_last {
                 break;
             }
         }
-        for (record, event) in &group {
+        let group = group.get(..taken)?;
+        for (record, event) in group {
             put(&mut self.lines, record.clone(), false, event, self.now_ms);
         }
         group.last().map(|(record, _)| record.end)
@@ -477,6 +471,14 @@ impl Around {
         }
     }
 
+    /// Whether another one likely begins in these bytes, which begin with one.
+    fn holds_next(self, bytes: &[u8]) -> bool {
+        match self {
+            Self::Lines => holds_line_break(bytes),
+            Self::LogFile => holds_next_event(bytes),
+        }
+    }
+
     /// Whether that may stand behind one; `None` is the end of the batch.
     const fn may_follow(self, byte: Option<u8>) -> bool {
         match self {
@@ -488,9 +490,9 @@ impl Around {
 
 /// Whether the prefilter's next hit is likely in the record at `start`. It does not have to be, as the
 /// decoder takes exactly what the walk does, and reads whatever it takes.
-fn is_named_soon(prefilter: &mut Prefilter<'_>, start: usize) -> bool {
+fn is_named_soon(prefilter: &mut Prefilter<'_>, start: usize, around: Around) -> bool {
     let before = prefilter.before_name(start);
-    before.is_some_and(|before| before.len() <= NEAR && !holds_next_event(before))
+    before.is_some_and(|before| before.len() <= NEAR && !around.holds_next(before))
 }
 
 /// Puts a record that was decoded.
