@@ -8,7 +8,7 @@
 //! balance.** **Every byte of the input that belongs to a record is in exactly one frame**; what
 //! is left out are blanks, line breaks, commas, byte order marks, and the objects and arrays
 //! around the records of a log file. **The frames of a source do not depend on how it was cut into
-//! reads or batches.**
+//! reads or batches**, but for what was [`Seen`], which may then be more than there is.
 //!
 //! Not here: whether a frame is JSON, UTF-8 or nested too deep (`decode`); the bytes of the reject
 //! lines (`encode`).

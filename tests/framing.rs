@@ -468,6 +468,16 @@ fn the_end_of_the_input() {
     check("{}\u{feff}", &["{}"]);
 }
 
+/// It is known for an event by how it starts, but not when that is cut.
+#[test]
+fn an_event_that_is_cut_in_its_first_member() {
+    let event = r#"{"eventVersion":"1.08","a":[{}],"b":"[\\n"}"#;
+    for input in [event.to_owned(), format!("{event}\n{event}\n")] {
+        let found = frame_every_way(input.as_bytes(), InputForm::Auto, 1 << 20);
+        assert!(found.iter().all(|found| found.bytes == event.as_bytes()));
+    }
+}
+
 #[test]
 fn a_cut_byte_order_mark() {
     let found = frame_every_way(b"{}\n\xEF\xBB", InputForm::Auto, 1000);

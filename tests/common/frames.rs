@@ -2,7 +2,8 @@
 
 use bytes::BytesMut;
 use hsmtrail::framing::{
-    Batch, BatchContent, FrameKind, InputForm, OversizePart, RecordDecoder, frame_lines, frame_text,
+    Batch, BatchContent, FrameKind, InputForm, OversizePart, RecordDecoder, Seen, frame_lines,
+    frame_text,
 };
 use tokio_util::codec::Decoder as _;
 
@@ -64,7 +65,7 @@ impl Collector {
             let kind = if bytes.len() > max {
                 OVERSIZE
             } else {
-                frame.kind
+                without_seen(frame.kind, &bytes)
             };
             self.found.push(Found {
                 kind,
@@ -73,6 +74,29 @@ impl Collector {
             });
         }
     }
+}
+
+/// The kind without what the scan came by: that depends on how much of the record was at hand when it
+/// began, but is never less than there is.
+fn without_seen(kind: FrameKind, record: &[u8]) -> FrameKind {
+    let FrameKind::Object { spans_lines, seen } = kind else {
+        return kind;
+    };
+    if !seen.backslash {
+        assert!(!record.contains(&b'\\'), "a backslash was not seen");
+        // Without one every quote begins or ends a string.
+        let outside = record.split(|byte| *byte == b'"').step_by(2).flatten();
+        let brackets = outside.filter(|byte| b"[{".contains(byte)).count();
+        assert!(
+            usize::from(seen.brackets) >= brackets.min(255),
+            "{brackets} brackets"
+        );
+    }
+    let seen = Seen {
+        brackets: 0,
+        backslash: false,
+    };
+    FrameKind::Object { spans_lines, seen }
 }
 
 /// Frames an input that comes in pieces; with `idle`, it pauses after each.
