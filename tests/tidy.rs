@@ -165,10 +165,7 @@ const CRATES: [(&str, &[&str]); 35] = [
     ("serde", &["decode::second"]),
     ("serde_json", &["decode::second"]),
     ("simdutf8", &["decode"]),
-    (
-        "smallvec",
-        &["event", "decode", "enrich", "pipeline::worker"],
-    ),
+    ("smallvec", &["event", "decode", "enrich"]),
     ("strsim", &["suggest"]),
     ("tempfile", &["metrics", "pipeline::oversize"]),
     ("thiserror", &[""]),
