@@ -53,6 +53,19 @@ pub struct Batch {
     pub content: BatchContent,
 }
 
+impl Batch {
+    /// Appends the frames of bytes that are not looked into yet; there are none to append of others.
+    pub fn frame(&self, max_record_bytes: usize, frames: &mut Vec<Frame>) {
+        match self.content {
+            BatchContent::Lines => frame_lines(&self.bytes, max_record_bytes, frames),
+            BatchContent::Document => {
+                frame_text(&self.bytes, max_record_bytes, usize::MAX, frames);
+            }
+            BatchContent::Frames(_) | BatchContent::Oversize(_) => {}
+        }
+    }
+}
+
 /// What the bytes of a [`Batch`] are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BatchContent {

@@ -33,9 +33,7 @@ use super::buffers::{Buffers, has_room};
 use super::{Bundle, Job, Mark};
 use crate::ack::Promise;
 use crate::config::{self, Config, Input, Validate};
-use crate::framing::{
-    Batch, BatchContent, Frame, InputForm, OversizePart, RecordDecoder, frame_lines, frame_text,
-};
+use crate::framing::{Batch, BatchContent, Frame, InputForm, OversizePart, RecordDecoder};
 use crate::metrics::Metrics;
 use crate::source::{
     FileId, Found, Paths, Place, Read, Source, SourceError, Spare, StopSignal, StopTrigger,
@@ -587,15 +585,11 @@ impl Dealer {
 
 /// Frames a batch that is not looked into yet, as a worker does that needs frames.
 fn frame(batch: &mut Batch, max_record_bytes: usize) {
-    let mut frames = Vec::new();
-    match batch.content {
-        BatchContent::Lines => frame_lines(&batch.bytes, max_record_bytes, &mut frames),
-        BatchContent::Document => {
-            frame_text(&batch.bytes, max_record_bytes, usize::MAX, &mut frames);
-        }
-        BatchContent::Frames(_) | BatchContent::Oversize(_) => return,
+    if let BatchContent::Lines | BatchContent::Document = batch.content {
+        let mut frames = Vec::new();
+        batch.frame(max_record_bytes, &mut frames);
+        batch.content = BatchContent::Frames(frames);
     }
-    batch.content = BatchContent::Frames(frames);
 }
 
 /// When the batches of a target may be dealt out.

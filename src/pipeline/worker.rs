@@ -37,8 +37,7 @@ use crate::envelope;
 use crate::event::Event;
 use crate::framing::{
     Batch, BatchContent, Damage, Frame, FrameKind, LOG_FILE_START, RejectReason, Seen, frame_line,
-    frame_lines, frame_text, holds_line_break, holds_next_event, may_name_records,
-    starts_like_event,
+    frame_text, holds_line_break, holds_next_event, may_name_records, starts_like_event,
 };
 
 /// One worker: its limits and its reusable buffers.
@@ -103,20 +102,11 @@ impl Worker {
             BatchContent::Lines if self.limits.validate == Validate::All => {
                 run.take_lines(&mut self.frames);
             }
-            BatchContent::Lines => {
-                frame_lines(bytes, self.limits.max_record_bytes, &mut self.frames);
-                run.take_frames(&self.frames);
-            }
             BatchContent::Document if self.limits.validate == Validate::All => {
                 run.take_document(&mut self.frames);
             }
-            BatchContent::Document => {
-                frame_text(
-                    bytes,
-                    self.limits.max_record_bytes,
-                    usize::MAX,
-                    &mut self.frames,
-                );
+            BatchContent::Lines | BatchContent::Document => {
+                batch.frame(self.limits.max_record_bytes, &mut self.frames);
                 run.take_frames(&self.frames);
             }
             BatchContent::Frames(frames) => {

@@ -2,8 +2,7 @@
 
 use bytes::BytesMut;
 use hsmtrail::framing::{
-    Batch, BatchContent, FrameKind, InputForm, OversizePart, RecordDecoder, Seen, frame_lines,
-    frame_text,
+    Batch, BatchContent, FrameKind, InputForm, OversizePart, RecordDecoder, Seen,
 };
 use tokio_util::codec::Decoder as _;
 
@@ -28,17 +27,12 @@ pub(crate) const OVERSIZE: FrameKind = FrameKind::NoObject;
 impl Collector {
     fn take(&mut self, batch: Batch, max: usize) {
         let frames = match batch.content {
-            BatchContent::Lines => {
+            BatchContent::Lines | BatchContent::Document => {
                 let mut frames = Vec::new();
-                frame_lines(&batch.bytes, max, &mut frames);
+                batch.frame(max, &mut frames);
                 frames
             }
             BatchContent::Frames(frames) => frames,
-            BatchContent::Document => {
-                let mut frames = Vec::new();
-                assert!(frame_text(&batch.bytes, max, usize::MAX, &mut frames));
-                frames
-            }
             BatchContent::Oversize(part) => {
                 if part == OversizePart::First {
                     assert!(self.oversize.is_none());
