@@ -534,7 +534,7 @@ impl Source {
                 }
                 let to_step = GROWTH_STEP - unpacker.written() % GROWTH_STEP;
                 let room = room
-                    .min(unpack_room(unpacker, unread))
+                    .min(UNPACK_SIZE)
                     .min(usize::try_from(to_step).unwrap_or(room));
                 let start = buf.len();
                 buf.resize(start + room, 0);
@@ -632,14 +632,6 @@ impl Spare {
             _ => Unpacker::new(packing),
         }
     }
-}
-
-/// For how much there should be room: for the whole of a small file, as it seems.
-fn unpack_room(unpacker: &Unpacker, unread: &[u8]) -> usize {
-    let whole = unpacker.room(unread);
-    whole
-        .filter(|room| (1..=READ_SIZE).contains(room))
-        .unwrap_or(UNPACK_SIZE)
 }
 
 /// Whether more came out than may come of so few bytes.

@@ -119,7 +119,7 @@ const STAGES: [&str; 8] = [
 ];
 
 /// Each dependency and the rooms, or modules of a room, that may name it.
-const CRATES: [(&str, &[&str]); 36] = [
+const CRATES: [(&str, &[&str]); 35] = [
     ("axum", &["metrics"]),
     ("base64", &["encode::reject", "pipeline::opener"]),
     ("bytes", &["source", "framing", "pipeline"]),
@@ -135,7 +135,6 @@ const CRATES: [(&str, &[&str]); 36] = [
     ("hyper_util", &["metrics"]),
     ("indicatif", &["supervisor"]),
     ("itoa", &["encode"]),
-    ("libdeflater", &["source::gzip"]),
     ("listenfd", &["source::listen"]),
     (
         "memchr",
@@ -146,7 +145,6 @@ const CRATES: [(&str, &[&str]); 36] = [
             "enrich",
             "encode",
             "sink",
-            "source::gzip",
             "doctor::sample",
         ],
     ),

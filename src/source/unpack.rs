@@ -158,11 +158,6 @@ pub(super) trait Codec: fmt::Debug + Send {
 
     /// Makes it as new, for the next part.
     fn reset(&mut self);
-
-    /// So much room is enough for all of `input`, should it be one part: it may be wrong.
-    fn room(&self, _input: &[u8]) -> Option<usize> {
-        None
-    }
 }
 
 /// What one [`Codec::run`] did.
@@ -284,19 +279,14 @@ impl Unpacker {
         self.brimful
     }
 
-    /// So much room is enough for all of `input`, should it be one part: it may be wrong.
-    pub(super) fn room(&self, input: &[u8]) -> Option<usize> {
-        self.codec.room(input)
-    }
-
     /// Decompresses `input` into `output`, until one of them is used up or a damage shows.
     pub(super) fn push(&mut self, input: &[u8], output: &mut [u8]) -> Step {
         let mut step = Step::default();
         while step.damage.is_none() {
             let input = input.get(step.consumed..).unwrap_or_default();
             let output = output.get_mut(step.written..).unwrap_or_default();
-            self.brimful = output.is_empty() && self.place == Place::Part;
-            if output.is_empty() || !self.advance(input, output, &mut step) {
+            self.brimful = output.is_empty();
+            if self.brimful || !self.advance(input, output, &mut step) {
                 break;
             }
         }
