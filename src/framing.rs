@@ -195,12 +195,13 @@ pub fn frame_text(
     true
 }
 
-/// Appends the frames of the line at the front of a batch of whole lines. Returns where the next
-/// line starts.
+/// Appends the frames of the line at the front of a batch of whole lines, of which the last may lack
+/// its line break. Returns where the next line starts.
 pub fn frame_line(lines: &[u8], max_record_bytes: usize, frames: &mut Vec<Frame>) -> usize {
     let mut line_framer = Framer::new(Layout::Lines, max_record_bytes);
     let looked_at = line_framer.advance(lines, 0, true, frames);
-    if line_framer.is_at_line_start(looked_at) {
+    // It stands at the start of this line still before half a byte order mark.
+    if looked_at > 0 && line_framer.is_at_line_start(looked_at) {
         return looked_at;
     }
     line_framer.finish(lines, looked_at, frames);

@@ -13,7 +13,9 @@ mod frames;
 
 use bytes::BytesMut;
 use frames::{Found, OVERSIZE};
-use hsmtrail::framing::{BatchContent, Damage, FrameKind, InputForm, RecordDecoder};
+use hsmtrail::framing::{
+    BatchContent, Damage, FrameKind, InputForm, RecordDecoder, frame_line, frame_lines,
+};
 use proptest::prelude::*;
 use tokio_util::codec::Decoder;
 
@@ -486,6 +488,17 @@ fn a_cut_byte_order_mark() {
     assert_eq!(found[1].kind, FrameKind::Damaged(Damage::NoValue));
 }
 
+/// Framing it came no further, for ever.
+#[test]
+fn r_a_last_line_that_is_a_cut_byte_order_mark_ends() {
+    for line in [&b"\xEF"[..], b"\xEF\xBB"] {
+        let mut frames = Vec::new();
+        assert_eq!(frame_line(line, 1000, &mut frames), line.len());
+        assert_eq!(frames.len(), 1);
+        assert_eq!(frames[0].kind, FrameKind::Damaged(Damage::NoValue));
+    }
+}
+
 #[test]
 fn the_form_can_be_given() {
     check_as(
@@ -683,6 +696,29 @@ proptest! {
             end = found.offset + found.bytes.len() as u64;
         }
         prop_assert!(end <= input.len() as u64);
+    }
+
+    /// As a worker takes lines that it could not walk over. The last one may lack its line break.
+    #[test]
+    fn line_after_line_gives_the_frames_of_all(
+        input in hard_input(),
+        cut in any::<prop::sample::Index>(),
+    ) {
+        let lines = input.get(..cut.index(input.len() + 1)).unwrap_or_default();
+        let (mut all, mut one_by_one) = (Vec::new(), Vec::new());
+        frame_lines(lines, 1000, &mut all);
+        let mut at = 0;
+        while at < lines.len() {
+            let mut frames = Vec::new();
+            let len = frame_line(&lines[at..], 1000, &mut frames);
+            prop_assert!(len > 0);
+            for mut frame in frames {
+                frame.range = frame.range.start + at..frame.range.end + at;
+                one_by_one.push(frame);
+            }
+            at += len;
+        }
+        prop_assert_eq!(one_by_one, all);
     }
 
     /// Damage costs one line: the objects on all other lines come out, whatever stands between.

@@ -242,6 +242,20 @@ fn a_line_that_begins_like_compressed_data_is_a_line() {
 
 /// The host sends a line only when it has the answer to the one before, so nothing may wait for more,
 /// not even for the flush interval.
+/// It was framed for ever, and no signal ended that.
+#[test]
+fn r_a_last_line_that_is_a_cut_byte_order_mark_is_a_reject() {
+    for line in [&b"\xEF"[..], b"\xEF\xBB", b"\xEF\xBB\xBF\xEF"] {
+        for validate in ["all", "matching"] {
+            let args = ["--lockstep", "--validate", validate];
+            let done = run_in_pieces(&args, &[b"{}\n", line].concat(), usize::MAX);
+            let answers: Vec<_> = done.text().lines().collect();
+            assert_eq!(answers.len(), 2, "{line:?}");
+            check(answers[1], &Reject("not_utf8"));
+        }
+    }
+}
+
 #[test]
 fn an_answer_waits_for_its_line_and_for_nothing_else() {
     let mut running = Running::start(hsmtrail(["--lockstep", "--flush-interval", "1h"]));
