@@ -394,6 +394,11 @@ impl Source {
         self.tail().is_some_and(Tail::was_truncated)
     }
 
+    /// Whether a followed source is that very file, with at least as much in it as was read.
+    fn is_file_of(&self, place: &Place) -> bool {
+        self.id == Some(place.file) && self.tail().is_some_and(|tail| tail.is(place))
+    }
+
     fn tail(&self) -> Option<&Tail> {
         self.input.tail()
     }

@@ -427,6 +427,25 @@ fn a_file_that_is_gone_is_said() {
     assert!(done.err.contains(told), "{}", done.err);
 }
 
+/// It was begun anew for ever, and its records were written each time.
+#[test]
+fn r_a_damaged_file_is_read_once_and_then_what_takes_its_place() {
+    let place = Place::new();
+    let damaged = [gzip(records(0..10)), b"junk".to_vec()].concat();
+    fs::write(place.path("in"), &damaged).unwrap();
+    let running = place.follow(&["in"]);
+    wait_for_lines(&running, 10);
+    place.rename("in", "in.2");
+    place.append("in.1", &records(10..20));
+    place.append("in", &records(20..30));
+    wait_for_lines(&running, 30);
+    running.signal(Signal::TERM);
+    let done = running.wait();
+    assert_eq!(done.code, Some(3));
+    assert_eq!(numbers(done.text()), up_to(30));
+    assert_eq!(done.err.matches("something else follows").count(), 1);
+}
+
 /// The next source of a follower.
 fn next_of(follower: &mut Follower) -> Source {
     match follower.next_source().unwrap() {

@@ -75,6 +75,8 @@ pub struct Follower {
     fifo: Option<Source>,
     /// What was read before is neither at the path nor beside it.
     lost: Option<u64>,
+    /// A file that ended though it has the path, as reading it failed: it is not begun again.
+    failed: Option<Place>,
 }
 
 /// What [`Follower::next_source`] found.
@@ -118,6 +120,7 @@ impl Follower {
             waiting: VecDeque::new(),
             fifo: None,
             lost: None,
+            failed: None,
         };
         if let Some(place) = place {
             let was_found = follower.line_up(&place, false);
@@ -143,11 +146,18 @@ impl Follower {
             if self.stop.is_stopped() {
                 return Ok(Followed::Stopped);
             }
-            if let Some(source) = self.open()? {
-                self.fifo = None;
-                return Ok(Followed::Source(Box::new(source)));
+            match (self.open()?, self.failed) {
+                (Some(source), None) => {
+                    self.fifo = None;
+                    return Ok(Followed::Source(Box::new(source)));
+                }
+                (Some(source), Some(failed)) if !source.is_file_of(&failed) => {
+                    self.failed = None;
+                    self.line_up(&failed, true);
+                    return self.next_source();
+                }
+                _ => self.stop.wait(self.interval),
             }
-            self.stop.wait(self.interval);
         }
     }
 
@@ -189,14 +199,14 @@ impl Follower {
     /// path after it, and opens them. Returns whether it was found.
     fn line_up(&mut self, place: &Place, is_done: bool) -> bool {
         // First of all: what has the path now may have another name a moment later.
-        let current = self.open().ok().flatten();
+        let mut current = self.open().ok().flatten();
         let current_id = current.as_ref().and_then(Source::id);
-        let is_current = current.as_ref().is_some_and(|source| {
-            source.id() == Some(place.file) && source.tail().is_some_and(|tail| tail.is(place))
-        });
-        if is_current {
-            self.waiting
-                .extend(current.map(|source| (source, place.offset)));
+        if let Some(source) = current.take_if(|source| source.is_file_of(place)) {
+            if is_done {
+                self.failed = Some(*place);
+            } else {
+                self.waiting.push_back((source, place.offset));
+            }
             return true;
         }
         let mut rotated = siblings(&self.path);
@@ -318,7 +328,7 @@ impl Tail {
     }
 
     /// Whether it is that very file, with at least as much in it as was read.
-    fn is(&self, place: &Place) -> bool {
+    pub(super) fn is(&self, place: &Place) -> bool {
         let is_packed = matches!(Packing::of(&self.head), Ok(Some(_)));
         place.head.fits(&self.head) && (is_packed || self.length >= place.offset)
     }
