@@ -234,7 +234,12 @@ impl Iterator for Matches {
                     Ok(entry) => {
                         let path = entry.path().strip_prefix(".").unwrap_or(entry.path());
                         if pattern.matches_path_with(path, AS_THE_SHELL) {
-                            return Some(Ok(path.to_owned()));
+                            let path = path.to_owned();
+                            // The log files in it are read, so none of them is to be found again.
+                            if entry.file_type().is_dir() {
+                                entries.skip_current_dir();
+                            }
+                            return Some(Ok(path));
                         }
                     }
                     // Where the search begins there is nothing.
