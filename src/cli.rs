@@ -125,16 +125,16 @@ pub struct Options {
 
     /// Read what clients send to this socket, as unix:PATH or tcp:ADDR:PORT [default: off]
     ///
-    /// A port alone is on the loopback interface. A Unix socket is open to its owner only. Each
-    /// connection is a source of its own. There are no FILEs beside it.
+    /// tcp:PORT is on the loopback interface; systemd is the socket that it passes on. A Unix socket
+    /// is open to its owner only. Each connection is a source of its own. There are no FILEs beside it.
     #[arg(long, value_name = "SOCKET", value_parser = by(value::SOCKET), help_heading = "Input")]
     pub listen: Option<Address>,
 
-    /// Read so many connections at once; others wait [default: 128]
+    /// Read so many connections at once, from 1 to 1024; others wait [default: 128]
     #[arg(long, value_name = "N", value_parser = by(value::THREADS), help_heading = "Input")]
     pub max_connections: Option<NonZeroUsize>,
 
-    /// End a connection that sends nothing for so long; 0 is never [default: 5m]
+    /// End a connection that sends nothing for so long, up to 1h; 0 is never [default: 5m]
     #[arg(
         long,
         value_name = "DURATION",
@@ -149,6 +149,7 @@ pub struct Options {
 
     /// Reject longer records; a unit is KiB, MiB, KB or MB [default: 1MiB]
     ///
+    /// From 1KiB to 1GiB.
     /// CloudTrail's own limit is 256 KB, or 1 MB for an enriched event. What is longer is not held
     /// in memory.
     #[arg(long, value_name = "SIZE", value_parser = by(value::RECORD_SIZE), help_heading = "Input")]
@@ -281,11 +282,11 @@ pub struct Options {
     )]
     pub reorder_records: Option<NonZeroUsize>,
 
-    /// Worker threads; the output is the same for any number [default: one a core]
+    /// Worker threads, from 1 to 1024; the output is the same for any number [default: one a core]
     #[arg(long, value_name = "N", value_parser = by(value::THREADS), help_heading = "Speed")]
     pub workers: Option<NonZeroUsize>,
 
-    /// Hold a complete record no longer than this; a unit is ms, s or m [default: 100ms]
+    /// Hold a complete record no longer than this, up to 1h; a unit is ms, s, m or h [default: 100ms]
     #[arg(long, value_name = "DURATION", value_parser = by(value::INTERVAL), help_heading = "Speed")]
     pub flush_interval: Option<Duration>,
 
@@ -304,7 +305,7 @@ pub struct Options {
 
     /// Write metrics to this file for the textfile collector [default: off]
     ///
-    /// It is replaced as a whole, now and then and before the end. The collector reads only names
+    /// It is replaced as a whole, every 15 s and before the end. The collector reads only names
     /// that end in .prom. In the name, %p is the process id, which every series then has as the
     /// label pid, and %% is a per cent sign.
     #[arg(
@@ -364,6 +365,13 @@ pub fn usage() -> String {
          \x20 gzip -dc *.json.gz | hsmtrail\n\n\
          For more, try 'hsmtrail --help'.\n"
     )
+}
+
+/// The names of all commands.
+pub fn commands() -> Vec<String> {
+    let commands = Args::command();
+    let names = commands.get_subcommands().map(clap::Command::get_name);
+    names.map(str::to_owned).collect()
 }
 
 /// The completion script for a shell.
@@ -439,13 +447,13 @@ Examples:
   What the programs around a service have to be set to:
     hsmtrail doctor --config /etc/hsmtrail.toml trail.json
 
-A file that is named like a command is given as ./explain. Every option can also stand in the \
-config file (as log_level) and in the environment (as HSMTRAIL_LOG_LEVEL). The command line comes \
-first, then the environment, then the file.
+A file that is named like a command is given as ./explain. Every option but --config can also \
+stand in the config file (as log_level), and every one in the environment (as HSMTRAIL_LOG_LEVEL). The \
+command line comes first, then the environment, then the file.
 
 Exit status:
-  0    all went well
-  1    finished, but records were rejected
+  0    all went well, also after SIGTERM
+  1    finished, but records were rejected, which is not said on stderr; doctor warns of something
   2    wrong usage or configuration
   3    the input could not be read or the output not written
   130  interrupted

@@ -24,9 +24,10 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 
-use crate::cli::{Args, Options};
+use crate::cli::{self, Args, Options};
 use crate::metrics::{self, TextFile};
 use crate::source::{Address, MAX_INFLATE_RATIO, kind_of_many};
+use crate::suggest;
 
 /// What one run of the filter shall do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -209,14 +210,14 @@ pub enum StderrProtocol {
 pub enum LogLevel {
     /// No messages
     Off,
-    /// What makes the exit status other than 0
+    /// What makes the exit status 2 or 3
     #[default]
     Error,
     /// Also what went on in another way than was asked for
     Warn,
-    /// Also what was begun and ended
+    /// Also each file that is read, and what is listened to and served
     Info,
-    /// Also decisions on the way
+    /// Also each reject
     Debug,
     /// Everything
     Trace,
@@ -304,6 +305,14 @@ pub enum ConfigError {
     /// A word behind `--dedup` is a FILE, which is seldom meant when there is none of that name.
     #[error("there is no file {0}; as the value of --dedup it stands behind a =: --dedup={0}")]
     WindowAsFile(String),
+    /// A command is one only as the first word, and then it is none that is mistyped.
+    #[error("there is no file {word}; if a command is meant, it stands first: hsmtrail {command}")]
+    CommandAsFile {
+        /// What was given as a FILE.
+        word: String,
+        /// The command that it is like.
+        command: String,
+    },
     /// What answers a host has no room for records.
     #[error("--ack needs --output FILE for the records: stdout carries the answers to the host")]
     AckWithoutOutput,
@@ -551,6 +560,9 @@ impl Config {
         if let Some(word) = self.window_as_file() {
             return Err(ConfigError::WindowAsFile(word.to_owned()));
         }
+        if let Some((word, command)) = self.command_as_file() {
+            return Err(ConfigError::CommandAsFile { word, command });
+        }
         let mut followed = self.inputs.iter().filter_map(Input::path);
         if self.follow
             && let Some((path, kind)) = followed.find_map(|path| Some((path, kind_of_many(path)?)))
@@ -576,6 +588,19 @@ impl Config {
             return Err(ConfigError::StateFileUsed { path });
         }
         Ok(())
+    }
+
+    /// The first FILE, when it is a bare word like a command's name, and that command. A followed file
+    /// may be made later.
+    fn command_as_file(&self) -> Option<(String, String)> {
+        let word = self.inputs.first()?.path()?.to_str()?;
+        let is_bare = word.bytes().all(|byte| byte.is_ascii_alphabetic());
+        if !is_bare || self.follow || Path::new(word).exists() {
+            return None;
+        }
+        let commands = cli::commands();
+        let command = suggest::nearest(word, commands.iter().map(String::as_str))?;
+        Some((word.to_owned(), command.to_owned()))
     }
 
     /// What was given as a FILE behind a `--dedup` that has no value, but can only be meant as that.

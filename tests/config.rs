@@ -564,6 +564,33 @@ fn a_window_that_is_no_file_is_meant_for_dedup() {
 }
 
 #[test]
+fn a_command_that_is_no_file_is_meant_to_stand_first() {
+    for (words, meant) in [
+        (&["explian"][..], Some(("explian", "explain"))),
+        (
+            &["--select", "cloudhsm", "doctor", "Cargo.toml"],
+            Some(("doctor", "doctor")),
+        ),
+        (&["Cargo.toml", "doctor"], None),
+        (&["./doctor"], None),
+        (&["doctor.json"], None),
+        (&["--follow", "doctor"], None),
+        (&["src"], None),
+        (&["q"], None),
+    ] {
+        let resolved = resolve(words, &[], "");
+        let expected = meant.map(|(word, command)| {
+            format!("there is no file {word}; if a command is meant, it stands first: hsmtrail {command}")
+        });
+        assert_eq!(
+            resolved.map_err(|error| error.to_string()).err(),
+            expected,
+            "{words:?}"
+        );
+    }
+}
+
+#[test]
 fn the_metrics_file_is_nothing_but_the_metrics_file() {
     for words in [
         &["--metrics-file=m.prom", "m.prom"][..],

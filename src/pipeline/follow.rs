@@ -68,6 +68,7 @@ impl Reading<'_> {
                 records: Some(0),
                 done: 0,
             });
+            tracing::info!("reading {}", source.name());
             let mut source = source.with_spare(std::mem::take(&mut spare));
             if reader.read(&mut source, start, &mut target) == Flow::Stop
                 || target.send() == Flow::Stop

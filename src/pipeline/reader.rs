@@ -355,7 +355,10 @@ impl<'a> Reader<'a> {
             let stop = self.common.stop.clone();
             let opened = match next {
                 Next::Stdin => Source::stdin(stop),
-                Next::File(found) => Source::open(&found.path, stop),
+                Next::File(found) => {
+                    tracing::info!("reading {}", found.path.display());
+                    Source::open(&found.path, stop)
+                }
                 Next::Failed(error) => Err(error),
             };
             let flow = match opened {
