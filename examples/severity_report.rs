@@ -15,7 +15,7 @@ use std::path::Path;
 use bytes::BytesMut;
 use hsmtrail::decode::{EventDecoder, grammar};
 use hsmtrail::enrich::{Severity, enrich};
-use hsmtrail::framing::{Batch, BatchContent, InputForm, RecordDecoder, frame_lines};
+use hsmtrail::framing::{Batch, BatchContent, InputForm, RecordDecoder};
 use hsmtrail::source::{Read, Source, stop_pair};
 use tokio_util::codec::Decoder as _;
 
@@ -59,11 +59,10 @@ fn add_batch(
     report: &mut Report,
 ) -> Result<(), Box<dyn Error>> {
     let mut frames = Vec::new();
-    match batch.content {
-        BatchContent::Lines => frame_lines(&batch.bytes, MAX_RECORD_BYTES, &mut frames),
-        BatchContent::Frames(found) => frames = found,
-        // No document is left as it is, as nobody asked for that.
-        BatchContent::Document | BatchContent::Oversize(_) => {}
+    if let BatchContent::Frames(found) = batch.content {
+        frames = found;
+    } else {
+        batch.frame(MAX_RECORD_BYTES, &mut frames);
     }
     for frame in frames {
         let record = batch.bytes.get(frame.range).unwrap_or_default();

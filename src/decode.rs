@@ -1,14 +1,15 @@
-//! Reads what CloudTrail said: the only room that parses JSON on the way in.
+//! Reads what CloudTrail said: the only room that judges JSON on the way in.
 //!
 //! In → out: frames from `framing`; a verdict on each ([`grammar`]), whether it can concern
 //! CloudHSM at all ([`prefilter`]), and for those that can an [`Event`] ([`EventDecoder`]), which
 //! `enrich` reads.
 //!
-//! Invariants: **There is one walk over JSON** (`cursor`), for records that are only checked and
-//! for those that are read, so that both get the same verdict. **A frame's bytes are never
+//! Invariants: **Verdict and event come from one walk** (`cursor`), for records that are only checked
+//! and for those that are read, so that both get the same verdict. **A frame's bytes are never
 //! changed.** Names compare after unescaping, and the last of equal names counts, at every level.
 //!
-//! Not here: which events are CloudHSM's and what they mean (`enrich`).
+//! Not here: which events are CloudHSM's and what they mean (`enrich`); which members hold other
+//! records (`envelope`), where records begin and end (`framing`): both look at JSON, and judge none.
 //!
 //! Failure: [`grammar::Defect`], a record error; [`DecodeError`] for a text that has one.
 //!

@@ -17,7 +17,9 @@
 //! that is too long is a frame longer than the limit or comes in parts
 //! ([`BatchContent::Oversize`]); neither ends the source.
 //!
-//! Cost: no byte is copied; each is scanned once, in 64-byte blocks.
+//! Cost: no byte is copied. Those of lines, and of a log file that is at hand as a whole, are looked at
+//! here only where a worker's walk did not take them; the others once, in 64-byte blocks, and in an
+//! array that turns out to carry records once more.
 
 mod decoder;
 mod framer;
@@ -58,9 +60,7 @@ impl Batch {
     pub fn frame(&self, max_record_bytes: usize, frames: &mut Vec<Frame>) {
         match self.content {
             BatchContent::Lines => frame_lines(&self.bytes, max_record_bytes, frames),
-            BatchContent::Document => {
-                frame_text(&self.bytes, max_record_bytes, usize::MAX, frames);
-            }
+            BatchContent::Document => frame_text(&self.bytes, max_record_bytes, frames),
             BatchContent::Frames(_) | BatchContent::Oversize(_) => {}
         }
     }
@@ -174,9 +174,17 @@ pub fn frame_lines(lines: &[u8], max_record_bytes: usize, frames: &mut Vec<Frame
     line_framer.finish(lines, looked_at, frames);
 }
 
-/// Appends the frames of a text that is all at hand, a source of its own, but no more than `most`
-/// and those found in one step with the last of them. Returns whether these are all.
-pub fn frame_text(
+/// Appends the frames of a text that is all at hand, a source of its own.
+pub fn frame_text(text: &[u8], max_record_bytes: usize, frames: &mut Vec<Frame>) {
+    let mut text_framer = Framer::new(Layout::Undecided, max_record_bytes);
+    let looked_at = text_framer.advance(text, 0, false, frames);
+    text_framer.finish(text, looked_at, frames);
+}
+
+/// The same, but no more than `most` frames and those found in one step with the last of them.
+/// Returns whether these are all.
+#[must_use]
+pub fn frame_text_up_to(
     text: &[u8],
     max_record_bytes: usize,
     most: usize,

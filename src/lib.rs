@@ -34,6 +34,7 @@
 //! - [`cli`]: what was typed.
 //! - [`config`]: what was typed, the environment and the config file, checked once.
 //! - [`logging`]: messages on stderr.
+//! - [`doctor`]: what hosts have to be set to for the lines of a sample, and warnings.
 //! - [`explain`]: the catalogue of operations in words.
 //! - [`schema`]: the JSON Schema of the `cloudhsm` object.
 //! - [`suggest`]: the word that was meant.

@@ -8,8 +8,8 @@
 //!
 //! Invariants: **Output order is input order**: batches are dealt out in turn and the writer
 //! collects in the same turn. Of inputs that are followed, and of connections, that is the order in
-//! which they came. **Memory is bounded**: each channel holds `IN_FLIGHT`
-//! batches, and a full channel makes its sender wait, back to the source. **A complete record is
+//! which they came. **Memory is bounded**: each channel holds `IN_FLIGHT` bundles,
+//! each of about a batch's bytes, and a full channel makes its sender wait, back to the source. **A complete record is
 //! passed on at the latest when the input has paused for the flush interval**, unless the user wants
 //! events in order of time. On a stop, what was read is written, and the unfinished record is left out.
 //!
@@ -56,8 +56,8 @@ use reader::{Dealer, ReadTotals, Reading};
 use worker::Worker;
 use writer::Writer;
 
-/// Batches that wait in one channel. One is enough to keep both sides busy; a second evens out
-/// batches that take longer.
+/// Bundles that wait in one channel. One is enough to keep both sides busy; a second evens out those
+/// that take longer.
 const IN_FLIGHT: usize = 2;
 
 /// What a worker has to know of the configuration.
@@ -384,7 +384,7 @@ fn work_on(
         });
         put(result, true);
     }
-    // The batches of a bundle are parts of one buffer.
+    // The batches of a bundle are usually parts of one buffer, which is free with the last of them.
     if let Some(part) = last {
         buffers.put(part);
     }

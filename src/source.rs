@@ -23,8 +23,8 @@
 //!
 //! **Cost:** none for plain bytes in a buffer that nobody else holds a part of: that can become a
 //! vector and a `BytesMut` again without a copy, and safe code can have read(2) fill the room of a
-//! vector. In any other buffer the room would have to be zeroed first, and they are copied there:
-//! 8 % of all CPU time with `--validate all`, as the worker's core still has the buffer in its cache.
+//! vector. In any other buffer the room would have to be zeroed first, and they are copied there; of
+//! the first, before that was so, the copy took 8 % of all CPU time with `--validate all`.
 //! Compressed bytes are decompressed straight into the caller's buffer. A small file takes longer to
 //! allocate for than to read, hence [`Spare`].
 

@@ -24,7 +24,6 @@ use generators::{ALL, Generator, Noise};
 use hsmtrail::config::{Envelope, Select, Validate};
 use hsmtrail::framing::{
     Batch, BatchContent, FrameKind, InputForm, OversizePart, RecordDecoder, RejectReason,
-    frame_lines,
 };
 use hsmtrail::metrics::{Counts, RecordOutcome};
 use hsmtrail::pipeline::Limits;
@@ -57,17 +56,12 @@ fn framed(input: &str, form: InputForm, chunk: usize) -> Vec<(bool, String)> {
     let mut buffer = BytesMut::new();
     let mut found = Vec::new();
     let mut take = |batch: Batch| {
-        let frames = match batch.content {
-            BatchContent::Lines => {
-                let mut frames = Vec::new();
-                frame_lines(&batch.bytes, 1 << 20, &mut frames);
-                frames
-            }
-            BatchContent::Frames(frames) => frames,
-            BatchContent::Document | BatchContent::Oversize(_) => {
-                panic!("no such batch is asked for")
-            }
-        };
+        let mut frames = Vec::new();
+        match batch.content {
+            BatchContent::Frames(found) => frames = found,
+            BatchContent::Oversize(_) => panic!("nothing is as long as that"),
+            _ => batch.frame(1 << 20, &mut frames),
+        }
         for frame in frames {
             let bytes = batch.bytes[frame.range].to_vec();
             let is_object = matches!(frame.kind, FrameKind::Object { .. });

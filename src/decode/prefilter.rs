@@ -27,10 +27,12 @@ static NAME_FINDER: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(NAM
 static ESCAPE_FINDER: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(ESCAPE));
 
 /// Asks of the records of one run whether they could concern CloudHSM. Records come in rising
-/// order, for each of the questions.
+/// order.
 pub struct Prefilter<'a> {
     bytes: &'a [u8],
-    names: Hits<'a>,
+    /// The first place of the name that is not before the records asked about; `None` when there is
+    /// none.
+    next: Option<usize>,
 }
 
 impl<'a> Prefilter<'a> {
@@ -38,13 +40,13 @@ impl<'a> Prefilter<'a> {
     pub fn new(bytes: &'a [u8]) -> Self {
         Self {
             bytes,
-            names: Hits::new(&NAME_FINDER, bytes),
+            next: NAME_FINDER.find(bytes),
         }
     }
 
     /// False when the record is certainly neither a CloudHSM event nor has a member `cloudhsm`.
     pub fn may_match(&mut self, record: Range<usize>) -> bool {
-        self.names.any_within(&record) || {
+        self.names(&record) || {
             let record = self.bytes.get(record).unwrap_or_default();
             ESCAPE_FINDER.find(record).is_some()
         }
@@ -52,43 +54,26 @@ impl<'a> Prefilter<'a> {
 
     /// The same for a record of which a walk or a scan has told whether it has `\u` escapes.
     pub fn may_match_walked(&mut self, record: Range<usize>, has_unicode_escapes: bool) -> bool {
-        has_unicode_escapes || self.names.any_within(&record)
+        has_unicode_escapes || self.names(&record)
     }
 
     /// What stands between `start` and the next place of the name; for a record of which the end is
     /// not known yet.
     pub fn before_name(&mut self, start: usize) -> Option<&'a [u8]> {
-        let hit = self.names.first_from(start)?;
-        self.bytes.get(start..hit)
-    }
-}
-
-/// The places of one needle, found as far as they were asked for.
-struct Hits<'a> {
-    finder: &'static Finder<'static>,
-    bytes: &'a [u8],
-    /// The first place that is not before the records asked about; `None` when there is none.
-    next: Option<usize>,
-}
-
-impl<'a> Hits<'a> {
-    fn new(finder: &'static Finder<'static>, bytes: &'a [u8]) -> Self {
-        Self {
-            finder,
-            bytes,
-            next: finder.find(bytes),
-        }
+        let place = self.first_name_from(start)?;
+        self.bytes.get(start..place)
     }
 
-    fn any_within(&mut self, record: &Range<usize>) -> bool {
-        self.first_from(record.start)
-            .is_some_and(|hit| hit + self.finder.needle().len() <= record.end)
+    /// Whether the name stands in the record.
+    fn names(&mut self, record: &Range<usize>) -> bool {
+        self.first_name_from(record.start)
+            .is_some_and(|place| place + NAME.len() <= record.end)
     }
 
-    fn first_from(&mut self, start: usize) -> Option<usize> {
-        if self.next.is_some_and(|hit| hit < start) {
+    fn first_name_from(&mut self, start: usize) -> Option<usize> {
+        if self.next.is_some_and(|place| place < start) {
             let rest = self.bytes.get(start..).unwrap_or_default();
-            self.next = self.finder.find(rest).map(|hit| start + hit);
+            self.next = NAME_FINDER.find(rest).map(|place| start + place);
         }
         self.next
     }

@@ -4,11 +4,13 @@
 //! appends what it reads of one source to a buffer; out come [`Batch`]es, split off that buffer
 //! without a copy.
 //!
-//! Invariants: **A batch holds all complete records of the buffer.** **The records in the batches
-//! do not depend on how the input was cut into reads.** In lines a batch is cut at line breaks and
-//! not looked into, so that workers do the scanning in parallel; in documents the scan happens
-//! here, unless a small one is wanted as it is. After a call the buffer holds no more than one
-//! unfinished record; one that is too long is given away in parts.
+//! Invariants: **The records in the batches do not depend on how the input was cut into reads.** In
+//! lines a batch is cut at line breaks and not looked into, so that workers do the scanning in
+//! parallel; records on a line that is not whole are given when the input pauses
+//! ([`RecordDecoder::flush`]), or when the line is longer than [`LONG_LINE`]. In documents the scan
+//! happens here, unless a small one is wanted as it is, and a batch holds all complete records of the
+//! buffer. What stays in the buffer is less than such a line, or one unfinished record; one that is
+//! too long is given away in parts.
 //!
 //! Not here: the input grammar (`framer`), what becomes of a batch (`pipeline`).
 //!

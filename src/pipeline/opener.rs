@@ -24,7 +24,7 @@ use base64::engine::general_purpose::STANDARD;
 use crate::decode::grammar::{self, Defect};
 use crate::encode::reject::Detail;
 use crate::envelope::{Content, Elements, Inside, MAX_LEVELS, Notice, unescaped};
-use crate::framing::{Frame, FrameKind, RejectReason, frame_text};
+use crate::framing::{Frame, FrameKind, RejectReason, frame_text_up_to};
 use crate::source::{GunzipError, gunzip};
 
 /// What is in a record may be so many times as long as a record may be. CloudTrail's JSON shrinks
@@ -166,7 +166,7 @@ impl Opener {
     fn cut(self, bytes: Vec<u8>) -> Result<Cut, (RejectReason, Detail)> {
         let mut frames = Vec::new();
         let most = self.max_record_bytes / SHORT_RECORD;
-        let complete = frame_text(&bytes, self.max_record_bytes, most, &mut frames);
+        let complete = frame_text_up_to(&bytes, self.max_record_bytes, most, &mut frames);
         let mut parts = Vec::with_capacity(frames.len());
         let (mut holds_event, mut notice) = (false, None);
         for frame in frames {

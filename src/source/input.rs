@@ -7,7 +7,7 @@
 //! descriptor and the stop, or on a regular file. Interrupted calls are repeated. What poll says of
 //! hang-ups and errors is not interpreted: read(2) gives the answer.
 //!
-//! **Not here:** decompression (`gzip`).
+//! **Not here:** decompression (`unpack`).
 //!
 //! **Failure:** the system's error, with no name; [`super::Source`] adds it.
 

@@ -87,12 +87,7 @@ impl Run<'_> {
     fn take_columns(&mut self, row: Range<usize>) -> Flow {
         let mut columns = Vec::new();
         let bytes = self.bytes.get(row.clone()).unwrap_or_default();
-        frame_text(
-            bytes,
-            self.limits.max_record_bytes,
-            usize::MAX,
-            &mut columns,
-        );
+        frame_text(bytes, self.limits.max_record_bytes, &mut columns);
         for column in &mut columns {
             let range = &mut column.range;
             *range = row.start + range.start..row.start + range.end;
