@@ -186,6 +186,21 @@ fn failures_are_told_in_order_and_the_others_go_on() {
     assert!(done.err.contains(" Inputs that failed: 4."), "{}", done.err);
 }
 
+/// Several are read ahead, so the messages come in any order.
+#[test]
+fn files_that_are_read_are_told_when_asked() {
+    let place = place(&[("a/1.json", b"{}"), ("a/b/2.json", b"{}"), ("3", b"{}")]);
+    let done = run_in(place.path(), &["-v", "info", "a", "gone", "3"]);
+    let mut told: Vec<_> = done.err.lines().collect();
+    told.sort_unstable();
+    assert_eq!(told.len(), 4, "{}", done.err);
+    assert!(told[0].contains("cannot open gone"));
+    let read =
+        ["3", "a/1.json", "a/b/2.json"].map(|name| format!("hsmtrail: info: reading {name}"));
+    assert_eq!(told[1..], read);
+    assert_eq!(done.lines(), ["{}"; 3]);
+}
+
 /// The output of this run lies where the input is taken from.
 #[test]
 fn a_run_does_not_read_what_it_writes() {

@@ -355,10 +355,8 @@ impl<'a> Reader<'a> {
             let stop = self.common.stop.clone();
             let opened = match next {
                 Next::Stdin => Source::stdin(stop),
-                Next::File(found) => {
-                    tracing::info!("reading {}", found.path.display());
-                    Source::open(&found.path, stop)
-                }
+                Next::File(found) => Source::open(&found.path, stop)
+                    .inspect(|source| tracing::info!("reading {}", source.name())),
                 Next::Failed(error) => Err(error),
             };
             let flow = match opened {
