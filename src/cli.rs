@@ -88,8 +88,11 @@ pub enum Command {
         /// The shell
         shell: Shell,
     },
-    /// Print the man page, in roff
-    Man,
+    /// Print the man page, or that of a command, in roff
+    Man {
+        /// The command
+        command: Option<String>,
+    },
 }
 
 /// The options, as far as they were given. The name of a field is the option's key in the config
@@ -381,15 +384,46 @@ pub fn completions(shell: Shell) -> Vec<u8> {
     script
 }
 
-/// The man page, in roff.
+/// The man page, or that of a command, in roff; nothing when there is no such command.
 ///
 /// # Errors
 ///
 /// None in practice: it is written to memory.
-pub fn man() -> std::io::Result<Vec<u8>> {
+pub fn man(command: Option<&str>) -> std::io::Result<Option<Vec<u8>>> {
+    // There would be a page for `help` to be seen too.
+    let mut all = Args::command().disable_help_subcommand(true);
+    all.build();
+    let meant = match command {
+        None => Some(&all),
+        Some(name) => all.find_subcommand(name),
+    };
+    let Some(meant) = meant else {
+        return Ok(None);
+    };
+    // Filled, as the generator would have it, the examples could not be read.
+    let verbatim = meant.get_after_long_help().map(ToString::to_string);
+    let meant = meant.clone().after_help(None).after_long_help(None);
     let mut page = Vec::new();
-    clap_mangen::Man::new(Args::command()).render(&mut page)?;
-    Ok(page)
+    clap_mangen::Man::new(meant).render(&mut page)?;
+    page.extend(verbatim.iter().flat_map(|text| sections(text).into_bytes()));
+    Ok(Some(page))
+}
+
+/// Sections of roff; one begins where a line ends with a colon and is not indented. Lines that are
+/// stay as they are.
+fn sections(text: &str) -> String {
+    let mut roff = String::new();
+    for line in text.lines() {
+        let is_indented = line.starts_with(' ');
+        // No line begins like a request, and a dash is one of those that are typed.
+        let words = line.replace('\\', "\\e").replace('-', "\\-");
+        match line.strip_suffix(':').filter(|_| !is_indented) {
+            Some(name) => roff.extend([".fi\n.SH ", &name.to_uppercase(), "\n.nf\n"]),
+            None if is_indented || line.is_empty() => roff.extend(["\\&", &words, "\n"]),
+            None => roff.extend([".fi\n\\&", &words, "\n.nf\n"]),
+        }
+    }
+    roff + ".fi\n"
 }
 
 /// Reads an option's value as the environment and the config file do.
@@ -490,7 +524,7 @@ mod tests {
                 &[],
             ),
             (&["schema"], Some(Command::Schema), &[]),
-            (&["man"], Some(Command::Man), &[]),
+            (&["man"], Some(Command::Man { command: None }), &[]),
             (
                 &["completions", "fish"],
                 Some(Command::Completions { shell: Shell::Fish }),
@@ -593,7 +627,11 @@ mod tests {
 
     #[test]
     fn the_printed_texts_know_every_option() {
-        let man = String::from_utf8(man().unwrap()).unwrap().replace('\\', "");
+        let page = man(None).unwrap().unwrap();
+        let man = String::from_utf8(page).unwrap().replace('\\', "");
+        for section in ["\n.SH EXAMPLES\n", "\n.SH EXIT STATUS\n"] {
+            assert!(man.contains(section), "the man page lacks {section}");
+        }
         let help = Args::command().render_long_help().to_string();
         for option in Args::command().get_opts() {
             let flag = format!("--{}", option.get_long().unwrap());

@@ -79,8 +79,12 @@ fn obey(command: Command) -> ExitCode {
         Command::Doctor { files, options } => return examine(files, *options),
         Command::Schema => schema::TEXT.as_bytes().to_vec(),
         Command::Completions { shell } => cli::completions(shell),
-        Command::Man => match cli::man() {
-            Ok(page) => page,
+        Command::Man { command } => match cli::man(command.as_deref()) {
+            Ok(Some(page)) => page,
+            Ok(None) => {
+                let name = command.unwrap_or_default();
+                return complain(&format!("there is no command {name}"), USAGE);
+            }
             Err(error) => return complain(&error.to_string(), FAILED),
         },
     };

@@ -891,6 +891,7 @@ fn commands_print_and_end() {
         (&["completions", "zsh"], "#compdef hsmtrail"),
         (&["completions", "fish"], "complete -c hsmtrail"),
         (&["man"], ".TH hsmtrail 1"),
+        (&["man", "doctor"], ".TH hsmtrail-doctor 1"),
     ] {
         // Stdin is not read: a process that did would wait for this one for ever.
         let running = Running::start(hsmtrail(args));
