@@ -57,13 +57,12 @@ pub fn examine(config: &Config, stdin_is_meant: bool) -> Result<Report, sample::
     let rejects = sample.as_ref().map_or(0, |sample| {
         sample.totals.counts.records(RecordOutcome::Rejected)
     });
-    if sample.as_ref().is_some_and(|sample| !sample.has_lines()) {
-        warnings.push("there is nothing in the sample".to_owned());
-    }
     if rejects > 0 {
         warnings.push(format!(
-            "{rejects} of the sample's records are rejects: a run over them ends with status 1"
+            "rejects in the sample: {rejects}; a run over it ends with status 1"
         ));
+    } else if sample.as_ref().is_some_and(|sample| !sample.has_lines()) {
+        warnings.push("there is nothing in the sample".to_owned());
     }
     Ok(Report { sample, warnings })
 }

@@ -140,9 +140,18 @@ fn options_of_the_run_decide_which_lines_are_written() {
         // A reject is no record that could come as a line of its own.
         assert_eq!(before, (long.len() as u64, 2), "{args:?}");
         assert_eq!(done.code, Some(1));
-        let told = "1 of the sample's records are rejects";
+        let told = "rejects in the sample: 1; a run over it ends with status 1";
         assert!(warnings(done.text()).contains(told), "{args:?}");
     }
+}
+
+/// It was also said to be empty.
+#[test]
+fn r_a_sample_of_dropped_rejects_is_not_empty() {
+    let done = doctor(&["--on-reject", "drop"], "junk\n");
+    let warnings = warnings(done.text());
+    assert!(warnings.contains("rejects in the sample: 1"), "{warnings}");
+    assert!(!warnings.contains("there is nothing in the sample"));
 }
 
 #[test]
