@@ -390,7 +390,7 @@ pub fn completions(shell: Shell) -> Vec<u8> {
 ///
 /// None in practice: it is written to memory.
 pub fn man(command: Option<&str>) -> std::io::Result<Option<Vec<u8>>> {
-    // There would be a page for `help` to be seen too.
+    // `help` has no page that could be pointed to.
     let mut all = Args::command().disable_help_subcommand(true);
     all.build();
     let meant = match command {

@@ -305,7 +305,7 @@ pub enum ConfigError {
     /// A word behind `--dedup` is a FILE, which is seldom meant when there is none of that name.
     #[error("there is no file {0}; as the value of --dedup it stands behind a =: --dedup={0}")]
     WindowAsFile(String),
-    /// A command is one only as the first word, and then it is none that is mistyped.
+    /// A command stands first: behind an option, or mistyped, it is taken for a FILE.
     #[error("there is no file {word}; if a command is meant, it stands first: hsmtrail {command}")]
     CommandAsFile {
         /// What was given as a FILE.

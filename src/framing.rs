@@ -169,19 +169,21 @@ pub enum Damage {
 
 /// Appends the frames of a batch of whole lines.
 pub fn frame_lines(lines: &[u8], max_record_bytes: usize, frames: &mut Vec<Frame>) {
-    let mut line_framer = Framer::new(Layout::Lines, max_record_bytes);
-    let looked_at = line_framer.advance(lines, 0, false, frames);
-    line_framer.finish(lines, looked_at, frames);
+    frame_whole(Layout::Lines, lines, max_record_bytes, frames);
 }
 
 /// Appends the frames of a text that is all at hand, a source of its own.
 pub fn frame_text(text: &[u8], max_record_bytes: usize, frames: &mut Vec<Frame>) {
-    let mut text_framer = Framer::new(Layout::Undecided, max_record_bytes);
-    let looked_at = text_framer.advance(text, 0, false, frames);
-    text_framer.finish(text, looked_at, frames);
+    frame_whole(Layout::Undecided, text, max_record_bytes, frames);
 }
 
-/// The same, but no more than `most` frames and those found in one step with the last of them.
+fn frame_whole(layout: Layout, text: &[u8], max_record_bytes: usize, frames: &mut Vec<Frame>) {
+    let mut whole_framer = Framer::new(layout, max_record_bytes);
+    let looked_at = whole_framer.advance(text, 0, false, frames);
+    whole_framer.finish(text, looked_at, frames);
+}
+
+/// The same as [`frame_text`], but no more than `most` frames and those found in one step with the last of them.
 /// Returns whether these are all.
 #[must_use]
 pub fn frame_text_up_to(

@@ -59,8 +59,10 @@ fn framed(input: &str, form: InputForm, chunk: usize) -> Vec<(bool, String)> {
         let mut frames = Vec::new();
         match batch.content {
             BatchContent::Frames(found) => frames = found,
-            BatchContent::Oversize(_) => panic!("nothing is as long as that"),
-            _ => batch.frame(1 << 20, &mut frames),
+            BatchContent::Lines => batch.frame(1 << 20, &mut frames),
+            BatchContent::Document | BatchContent::Oversize(_) => {
+                panic!("no such batch is asked for")
+            }
         }
         for frame in frames {
             let bytes = batch.bytes[frame.range].to_vec();

@@ -240,8 +240,6 @@ fn a_line_that_begins_like_compressed_data_is_a_line() {
     }
 }
 
-/// The host sends a line only when it has the answer to the one before, so nothing may wait for more,
-/// not even for the flush interval.
 /// It was framed for ever, and no signal ended that.
 #[test]
 fn r_a_last_line_that_is_a_cut_byte_order_mark_is_a_reject() {
@@ -256,6 +254,8 @@ fn r_a_last_line_that_is_a_cut_byte_order_mark_is_a_reject() {
     }
 }
 
+/// The host sends a line only when it has the answer to the one before, so nothing may wait for more,
+/// not even for the flush interval.
 #[test]
 fn an_answer_waits_for_its_line_and_for_nothing_else() {
     let mut running = Running::start(hsmtrail(["--lockstep", "--flush-interval", "1h"]));

@@ -196,7 +196,8 @@ impl Follower {
     }
 
     /// Finds the file that was read up to `place`, unless that `is_done`, and those that had the
-    /// path after it, and opens them. Returns whether it was found.
+    /// path after it, and opens them. One that is done and has the path still has failed. Returns
+    /// whether it was found.
     fn line_up(&mut self, place: &Place, is_done: bool) -> bool {
         // First of all: what has the path now may have another name a moment later.
         let mut current = self.open().ok().flatten();
