@@ -8,7 +8,7 @@
 //!       │ read(2)                                                           ▲ write(2)
 //!       ▼                                                                   │
 //!  source → framing ── batches ──▶ decode → event → enrich → encode ──▶ sink
-//!  readers             in turn     on each worker            in turn    one writer
+//!  readers             numbered    on any of the threads     in order   one writer
 //! ```
 //!
 //! The way of the bytes:

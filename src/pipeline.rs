@@ -3,18 +3,21 @@
 //! In → out: a [`Config`], the shared [`Metrics`] and a stop signal; a [`Summary`] at the end.
 //!
 //! ```text
-//! readers ── batches, in turn ──▶ worker 0 … n ── outputs ──▶ writer, which asks them in turn
+//! readers ── bundles, numbered ──▶ whichever worker is free ── outputs ──▶ sequence ──▶ writer
+//!         └─ what they have worked on themselves ─────────────────────────▶
 //! ```
 //!
-//! Invariants: **Output order is input order**: batches are dealt out in turn and the writer
-//! collects in the same turn. Of inputs that are followed, and of connections, that is the order in
-//! which they came. **Memory is bounded**: each channel holds `IN_FLIGHT` bundles,
-//! each of about a batch's bytes, and a full channel makes its sender wait, back to the source. **A complete record is
+//! Invariants: **Output order is input order**: the numbers of the bundles are, and the writer gets
+//! them in order. Of inputs that are followed, and of connections, that is the order in
+//! which they came. **Memory is bounded**: so many bundles wait for workers, and so many bytes for the
+//! writer, and then their sender waits, back to the source. **A complete record is
 //! passed on at the latest when the input has paused for the flush interval**, unless the user wants
 //! events in order of time. On a stop, what was read is written, and the unfinished record is left out.
+//! **Whoever can work does**: a reader works on what no worker has room for.
 //!
 //! Not here: signals and the metrics endpoint (`supervisor`), exit statuses (`main`); what happens
-//! to one batch ([`worker`]), how outputs and rejects are written (`writer`), repeats
+//! to one batch ([`worker`]) and to a bundle (`bundle`), the order of files that are read side by side
+//! (`turns`), order of what is done (`sequence`), how outputs and rejects are written (`writer`), repeats
 //! and order of time ([`arranger`]).
 //!
 //! Failure: [`Error`] when nothing can be written any more; a source that fails is logged and
@@ -23,41 +26,45 @@
 mod answers;
 pub mod arranger;
 mod buffers;
+mod bundle;
+mod dealer;
 mod follow;
 mod listen;
 mod opener;
 pub mod output;
 mod oversize;
 mod reader;
+mod sequence;
 mod summary;
+mod target;
+mod turns;
 pub mod worker;
 mod writer;
 
 pub use summary::Summary;
 pub use writer::{Kept, Outputs};
 
-use std::cell::{Cell, RefCell};
-use std::sync::mpsc::{Receiver, SendError, Sender, SyncSender, channel, sync_channel};
-use std::sync::{Arc, Mutex};
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{Builder, Scope, ScopedJoinHandle, scope};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use crate::ack::{Omprog, Promise};
+use crate::ack::Omprog;
 use crate::config::{Ack, Config, DedupWindow, Envelope, Input, OnReject, Select, Validate};
-use crate::framing::{Batch, InputForm};
+use crate::framing::InputForm;
 use crate::metrics::Metrics;
 use crate::sink::SinkError;
-use crate::source::{ListenError, Listener, Place, SourceError, StopSignal, StopTrigger};
+use crate::source::{ListenError, Listener, Place, StopSignal, StopTrigger};
 use crate::state::{Position, StateError};
 use buffers::Buffers;
+use bundle::{Bundle, BundleWorker};
+use dealer::Dealer;
 use listen::Bounds;
-use output::{Output, Returned};
-use reader::{Dealer, ReadTotals, Reading};
-use worker::Worker;
+use reader::{Flow, ReadTotals, Reading};
+use sequence::sequence;
 use writer::Writer;
 
-/// Bundles that wait in one channel. One is enough to keep both sides busy; a second evens out those
-/// that take longer.
+/// Bundles that wait for each worker. One is enough to keep it busy; a second evens out those that take
+/// longer.
 const IN_FLIGHT: usize = 2;
 
 /// What a worker has to know of the configuration.
@@ -99,22 +106,6 @@ pub enum Error {
     Fault(&'static str),
 }
 
-/// What goes to a worker at once: a batch, or several of small sources.
-type Bundle = Vec<Job>;
-
-/// A batch on its way to a worker, or, in its place among the batches, why its source ends.
-struct Job {
-    source: Arc<str>,
-    /// Whose record numbers these are, of sources that are read side by side.
-    lane: usize,
-    /// The first of its source: record numbers begin anew.
-    first: bool,
-    mark: Option<Mark>,
-    /// The host is told when this holds of the job and everything before it.
-    promise: Option<Promise>,
-    work: Result<Batch, SourceError>,
-}
-
 /// How far a followed source is done with, once what came before was written.
 #[derive(Debug, Clone, Copy)]
 struct Mark {
@@ -127,28 +118,6 @@ struct Mark {
     /// So many frames behind that byte are done with too.
     done: u64,
 }
-
-/// What became of a [`Bundle`], or of a part of it.
-struct Finished {
-    done: Vec<Done>,
-    /// No more of this bundle follows.
-    last: bool,
-}
-
-/// What became of a [`Job`], or of a part of it.
-struct Done {
-    source: Arc<str>,
-    lane: usize,
-    first: bool,
-    mark: Option<Mark>,
-    promise: Option<Promise>,
-    /// No more of this job follows.
-    last: bool,
-    result: Result<Output, SourceError>,
-}
-
-/// A worker as its writer sees it: what it has done, and the way back for used buffers.
-type FromWorker = (Receiver<Finished>, Sender<Output>);
 
 /// Runs until the input ends, the run is stopped, or nothing can be written.
 ///
@@ -177,16 +146,23 @@ pub fn run(
         _ => None,
     };
     scope(|scope| {
-        let mut to_workers = Vec::new();
-        let mut from_workers = Vec::new();
+        let (bundles, waiting) = sync_channel(IN_FLIGHT * worker_threads(config));
+        let waiting = Arc::new(Mutex::new(waiting));
+        let (done, finished) = sequence();
         let mut working = Vec::new();
-        for _ in 0..config.workers.get() {
-            let (jobs, done, thread) = start_worker(scope, config, metrics, reading.buffers())?;
-            to_workers.push(jobs);
-            from_workers.push(done);
-            working.push(thread);
+        for _ in 0..worker_threads(config) {
+            let worker = BundleWorker::new(limits(config));
+            let channels = (Arc::clone(&waiting), done.clone());
+            working.push(start_worker(
+                scope,
+                worker,
+                (metrics, reading.buffers()),
+                channels,
+            )?);
         }
-        let dealer = Dealer::new(to_workers, config);
+        // When no worker is left, who deals out has to see it.
+        drop(waiting);
+        let dealer = Dealer::new(bundles, done);
         let readers = match &listener {
             Some(listener) => start_listening(scope, config, &reading, dealer, listener)
                 .map(|reader| vec![reader]),
@@ -197,7 +173,7 @@ pub fn run(
         };
         // Those that have started must not go on, nor the workers wait for the others.
         let readers = readers.inspect_err(|_| reading.give_up(trigger))?;
-        let written = Writer::new(config, outputs, metrics).write_all(from_workers);
+        let written = Writer::new(config, outputs, metrics).write_all(finished);
         // The reader may wait for input that nobody will write any more.
         trigger.stop();
         let mut read = ReadTotals::default();
@@ -232,8 +208,10 @@ fn start_readers<'scope>(
     let thread = || Builder::new().name("reader".to_owned());
     if !config.follow {
         reading.begin_with(dealer);
-        let readers = (0..reader_threads(config))
-            .map(|_| thread().spawn_scoped(scope, || reading.read_lots()));
+        let readers = (0..reader_threads(config)).map(|_| {
+            let worker = readers_work(config).then(|| BundleWorker::new(limits(config)));
+            thread().spawn_scoped(scope, || reading.read_lots(worker))
+        });
         return readers.collect::<Result<_, _>>().map_err(Error::Thread);
     }
     let dealer = Arc::new(Mutex::new(dealer));
@@ -280,25 +258,66 @@ fn start_exchange<'scope>(
     thread.spawn_scoped(scope, exchange).map_err(Error::Thread)
 }
 
-/// One more than there are workers, so that one is ahead when all others wait for their turn. A
-/// lone stream has one, as nothing can be read beside it.
+/// Whether those who read work on what they have read, when no worker has room for it: then each core
+/// finds something to do whatever the system lets run. A lone worker has others to read for it; only
+/// with `Validate::Matching` reading is most of what there is to do. What comes at its own time is left
+/// to the workers, so that its readers only wait.
+fn readers_work(config: &Config) -> bool {
+    let is_lasting = matches!(config.inputs.as_slice(), [Input::Listen(_)])
+        || config.follow
+        || config.ack.is_some()
+        || config.lockstep.is_some();
+    !is_lasting && (config.workers.get() > 1 || config.validate == Validate::Matching)
+}
+
+/// As many as are to work, or two that only read for a lone worker. A lone stream has one, as nothing
+/// can be read beside it.
 fn reader_threads(config: &Config) -> usize {
     match config.inputs.as_slice() {
         [Input::Stdin] => 1,
-        _ => config.workers.get() + 1,
+        _ if readers_work(config) => config.workers.get(),
+        _ => config.workers.get().max(2),
     }
 }
 
-/// A running worker: where its jobs go, what comes back, and its thread.
-type Started<'scope> = (SyncSender<Bundle>, FromWorker, ScopedJoinHandle<'scope, ()>);
+/// One less when there is a reader that works, but one at least.
+fn worker_threads(config: &Config) -> usize {
+    let workers = config.workers.get();
+    if readers_work(config) {
+        (workers - 1).max(1)
+    } else {
+        workers
+    }
+}
+
+/// Bundles with their numbers, for whichever worker is free.
+type Waiting = Arc<Mutex<Receiver<(u64, Bundle)>>>;
 
 fn start_worker<'scope>(
     scope: &'scope Scope<'scope, '_>,
-    config: &Config,
-    metrics: &'scope Metrics,
-    buffers: &'scope Buffers,
-) -> Result<Started<'scope>, Error> {
-    let limits = Limits {
+    mut worker: BundleWorker,
+    context: (&'scope Metrics, &'scope Buffers),
+    (waiting, done): (Waiting, sequence::Sender),
+) -> Result<ScopedJoinHandle<'scope, ()>, Error> {
+    let next = move || {
+        let waiting = waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.recv()
+    };
+    Builder::new()
+        .name("worker".to_owned())
+        .spawn_scoped(scope, move || {
+            while let Ok((number, bundle)) = next() {
+                let send = |finished| done.send(number, finished);
+                if worker.work_on(bundle, context, send) == Flow::Stop {
+                    return;
+                }
+            }
+        })
+        .map_err(Error::Thread)
+}
+
+fn limits(config: &Config) -> Limits {
+    Limits {
         select: config.select,
         validate: config.validate,
         envelope: config.envelope,
@@ -306,99 +325,5 @@ fn start_worker<'scope>(
         paranoid: config.paranoid,
         stop_at_reject: config.on_reject == OnReject::Stop,
         keys: config.dedup != DedupWindow::Events(0) || !config.reorder.is_zero(),
-    };
-    let (jobs, todo) = sync_channel(IN_FLIGHT);
-    let (done, outputs) = sync_channel(IN_FLIGHT);
-    let (reusable, used) = channel();
-    let thread = Builder::new()
-        .name("worker".to_owned())
-        .spawn_scoped(scope, move || {
-            let mut worker = Worker::new(limits);
-            let mut returned = Returned::new(used);
-            while let Ok(bundle) = todo.recv() {
-                let begun = Instant::now();
-                let (finished, waited) =
-                    work_on(bundle, &mut worker, &done, &mut returned, buffers);
-                metrics.worker_busy(begun.elapsed().saturating_sub(waited));
-                if done.send(finished).is_err() {
-                    return;
-                }
-            }
-        })
-        .map_err(Error::Thread)?;
-    Ok((jobs, (outputs, reusable), thread))
-}
-
-/// Works on one bundle. Hands on the parts of an output that gets long, and returns the last of it,
-/// and how long it waited for the writer.
-fn work_on(
-    bundle: Bundle,
-    worker: &mut Worker,
-    done: &SyncSender<Finished>,
-    returned: &mut Returned,
-    buffers: &Buffers,
-) -> (Finished, Duration) {
-    returned.get_ready(bundle.len());
-    let returned = RefCell::new(returned);
-    let ready = RefCell::new(Vec::with_capacity(bundle.len()));
-    let waited = Cell::new(Duration::ZERO);
-    let mut last = None;
-    for Job {
-        source,
-        lane,
-        first,
-        mark,
-        promise,
-        work,
-    } in bundle
-    {
-        let first = Cell::new(first);
-        let put = |result, last| {
-            ready.borrow_mut().push(Done {
-                source: Arc::clone(&source),
-                lane,
-                first: first.take(),
-                mark,
-                promise,
-                last,
-                result,
-            });
-        };
-        let spill = |output: &mut Output| {
-            let fresh = returned.borrow_mut().next();
-            put(Ok(std::mem::replace(output, fresh)), false);
-            let part = Finished {
-                done: ready.take(),
-                last: false,
-            };
-            let since = Instant::now();
-            // When nobody takes it, nobody takes the last part either.
-            let (Ok(()) | Err(SendError(_))) = done.send(part);
-            waited.set(waited.get() + since.elapsed());
-        };
-        let result = work.map(|batch| {
-            let mut output = returned.borrow_mut().for_batch(batch.bytes.len());
-            worker.process_in_parts(&batch, now_ms(), &mut output, Some(&spill));
-            last = Some(batch.bytes);
-            output
-        });
-        put(result, true);
     }
-    // The batches of a bundle are usually parts of one buffer, which is free with the last of them.
-    if let Some(part) = last {
-        buffers.put(part);
-    }
-    let finished = Finished {
-        done: ready.into_inner(),
-        last: true,
-    };
-    (finished, waited.get())
-}
-
-/// The time in milliseconds since 1970.
-fn now_ms() -> i64 {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

@@ -174,7 +174,7 @@ const CRATES: [(&str, &[&str]); 35] = [
         "tokio_util",
         &[
             "framing::decoder",
-            "pipeline::reader",
+            "pipeline::target",
             "metrics",
             "supervisor",
         ],

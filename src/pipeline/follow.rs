@@ -16,7 +16,10 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use super::reader::{Dealer, Flow, ReadTotals, Reader, Reading, Start, Target, Turn};
+use super::dealer::Dealer;
+use super::reader::{Flow, ReadTotals, Reader, Reading, Start};
+use super::target::Target;
+use super::turns::Turn;
 use crate::source::{Followed, Follower, Spare};
 use crate::state::Position;
 
@@ -33,7 +36,7 @@ impl Reading<'_> {
         dealer: Arc<Mutex<Dealer>>,
     ) -> ReadTotals {
         let mut reader = Reader::new(self);
-        let mut target = Target::new(Turn::Any(dealer), self.metrics).in_lane(lane);
+        let mut target = Target::new(Turn::Any(dealer), self).in_lane(lane);
         let interval = self.flush_interval.clamp(INTERVALS.0, INTERVALS.1);
         let place = position.map(|position| position.place);
         let mut follower = Follower::new(path, place, interval, self.stop.clone());
@@ -83,7 +86,7 @@ impl Reading<'_> {
                 reader.finish(&mut target);
             }
         }
-        reader.totals.bytes = target.counted;
+        reader.totals.bytes = target.counted();
         reader.totals
     }
 }

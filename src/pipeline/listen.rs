@@ -18,7 +18,10 @@ use std::sync::{Arc, Mutex};
 use std::thread::{Builder, Scope, ScopedJoinHandle};
 use std::time::Duration;
 
-use super::reader::{Dealer, ReadTotals, Reader, Reading, Start, Target, Turn};
+use super::dealer::Dealer;
+use super::reader::{ReadTotals, Reader, Reading, Start};
+use super::target::Target;
+use super::turns::Turn;
 use crate::source::{Listener, Source, SourceError};
 
 /// What keeps the connections of one listener within bounds.
@@ -75,7 +78,7 @@ impl Reading<'_> {
                 // The client is sent away, as there are no more threads.
                 Err(error) => {
                     let turn = Turn::Any(Arc::clone(dealer));
-                    let mut target = Target::new(turn, self.metrics).in_lane(lane);
+                    let mut target = Target::new(turn, self).in_lane(lane);
                     target.push(Err(SourceError::Open { name, error }));
                     target.send();
                     let (Ok(()) | Err(_)) = ended.send(lane);
@@ -98,7 +101,7 @@ impl Reading<'_> {
         (dealer, ended): (Arc<Mutex<Dealer>>, Sender<usize>),
     ) -> ReadTotals {
         let mut reader = Reader::new(self).with_idle_timeout(idle);
-        let mut target = Target::new(Turn::Any(dealer), self.metrics).in_lane(lane);
+        let mut target = Target::new(Turn::Any(dealer), self).in_lane(lane);
         match Source::inherited(name, connection, self.stop.clone()) {
             Ok(mut source) => {
                 let start = Start {
@@ -114,7 +117,7 @@ impl Reading<'_> {
         }
         target.send();
         let (Ok(()) | Err(_)) = ended.send(lane);
-        reader.totals.bytes = target.counted;
+        reader.totals.bytes = target.counted();
         reader.totals
     }
 }

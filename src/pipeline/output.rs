@@ -17,7 +17,6 @@ use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::mpsc::Receiver;
 
-use super::IN_FLIGHT;
 use super::arranger::{Arrival, Fate, Place};
 use crate::config::Select;
 use crate::decode::key::KeyReader;
@@ -100,7 +99,17 @@ impl Output {
     /// Whether its buffers are not much too large for a batch of so many bytes: each of many small
     /// batches in a bundle would otherwise keep as much as the largest batch there was.
     fn fits(&self, bytes: usize) -> bool {
-        self.lines.capacity().max(self.raw.capacity()) <= 2 * room(bytes)
+        self.capacity() <= 2 * room(bytes)
+    }
+
+    /// How much room the larger of its buffers has.
+    fn capacity(&self) -> usize {
+        self.lines.capacity().max(self.raw.capacity())
+    }
+
+    /// About how much memory it takes, filled or not.
+    fn kept_bytes(&self) -> usize {
+        size_of::<Self>() + self.capacity()
     }
 
     /// About how much memory it holds.
@@ -108,13 +117,14 @@ impl Output {
         let rejects = self.rejects.len() * size_of::<PendingReject>();
         let places = self.places.len() * size_of::<Place>();
         let objects = self.objects.len() * size_of::<Range<usize>>();
-        self.lines.len() + self.raw.len() + rejects + places + objects
+        // Of a short line that has an output of its own the counts are the most.
+        size_of::<Self>() + self.lines.len() + self.raw.len() + rejects + places + objects
     }
 }
 
-/// Outputs that wait to be filled again, unless the next bundle has more batches: as many as are
-/// under way.
-const MOST_KEPT: usize = IN_FLIGHT + 2;
+/// Outputs that wait to be filled again have room for about so much at most, unless the next bundle has
+/// more batches: what may be under way.
+const KEPT_BYTES: usize = 4 << 20;
 
 /// Outputs that were written, for their worker to fill again.
 pub(super) struct Returned {
@@ -138,7 +148,13 @@ impl Returned {
     /// system: more would take turns, until each is as large as the largest batch.
     pub(super) fn get_ready(&mut self, batches: usize) {
         self.waiting.extend(self.back.try_iter());
-        self.waiting.truncate(batches.max(MOST_KEPT));
+        let mut bytes = 0;
+        let kept = self.waiting.iter().take_while(|output| {
+            bytes += output.kept_bytes();
+            bytes <= KEPT_BYTES
+        });
+        let kept = kept.count().max(batches);
+        self.waiting.truncate(kept);
         self.are_shared_out = batches > 1;
     }
 

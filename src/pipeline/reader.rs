@@ -1,18 +1,17 @@
 //! Reads the inputs, several files at once, and deals their batches out to the workers.
 //!
-//! In → out: the inputs of the configuration; bundles of batches, each to the next worker in turn.
+//! In → out: the inputs of the configuration; batches of each, to its [`Target`].
 //!
-//! Invariants: **Batches go out in input order, in turn.** A bundle is sent when it is large enough,
+//! Invariants: **Batches go out in input order.** A bundle of them is sent when it is large enough,
 //! when the input has paused for the flush interval, or when its lot ends. **Only regular files are
 //! read ahead**: any other source is opened when everything before it was dealt out, and nothing
 //! behind it is touched until it ends.
 //!
 //! A reader takes a [`Lot`], one large file or several small ones, and reads it whether or not it is
-//! its turn. What it reads ahead it holds, up to [`HELD_BYTES`]. The turn is the one [`Dealer`]: who
-//! holds it sends to the workers directly, and hands it to the reader of the next lot at the end. So
-//! there is neither a thread that only passes batches on nor a place where they are put in order.
+//! its turn.
 //!
-//! Not here: finding, opening and decompressing files (`source`), cutting (`framing`).
+//! Not here: finding, opening and decompressing files (`source`), cutting (`framing`), whose turn it is
+//! (`turns`), what becomes of batches (`target`).
 //!
 //! Failure: a source that fails ends there, as if the input ended; the failure is sent in its place
 //! among the batches, and the next source goes on. On a stop the unfinished record is left behind,
@@ -20,29 +19,29 @@
 
 mod exchange;
 
-use std::collections::VecDeque;
-use std::sync::mpsc::{Receiver, Sender, SyncSender, TrySendError, channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use std::{iter, vec};
 
 use bytes::BytesMut;
-use tokio_util::codec::Decoder;
 
 use super::buffers::{Buffers, has_room};
-use super::{Bundle, Job, Mark};
-use crate::ack::Promise;
+use super::bundle::BundleWorker;
+use super::dealer::Dealer;
+use super::target::Target;
+use super::turns::{LotTurn, Turn, Turns};
 use crate::config::{self, Config, Input, Validate};
-use crate::framing::{Batch, BatchContent, Frame, InputForm, OversizePart, RecordDecoder};
+use crate::framing::{InputForm, RecordDecoder};
 use crate::metrics::Metrics;
 use crate::source::{
-    FileId, Found, Paths, Place, Read, Source, SourceError, Spare, StopSignal, StopTrigger,
+    FileId, Found, Paths, Read, Source, SourceError, Spare, StopSignal, StopTrigger,
 };
 
 /// A buffer with so many unsent bytes is worth a bundle: a worker needs some 100 µs for it, a
 /// channel's cost is then nothing, and it stays in the second-level cache. The usual buffer has hardly
 /// room for more, as one read(2) of a file fills it.
-const BATCH_BYTES: usize = 256 * 1024;
+pub(super) const BATCH_BYTES: usize = 256 * 1024;
 
 /// A source begins in the buffer of the one before when there is so much room.
 const LEAST_ROOM: usize = 64 * 1024;
@@ -53,9 +52,6 @@ const LOT_BYTES: u64 = 64 * 1024;
 
 /// A lot of empty files ends too.
 const LOT_FILES: usize = 64;
-
-/// What a reader holds of a lot before its turn.
-const HELD_BYTES: usize = 1 << 20;
 
 /// What was read.
 #[derive(Debug, Default)]
@@ -87,6 +83,10 @@ pub(super) struct Reading<'a> {
     progress: &'a (dyn Fn(u64) + Sync),
     buffers: Buffers,
     queue: Mutex<Queue>,
+    turns: Turns,
+    /// So many readers have a lot.
+    busy_readers: AtomicUsize,
+    workers: usize,
 }
 
 /// Whether there is more to do.
@@ -119,6 +119,9 @@ impl<'a> Reading<'a> {
             metrics,
             progress,
             buffers: Buffers::new(BATCH_BYTES),
+            turns: Turns::default(),
+            busy_readers: AtomicUsize::new(0),
+            workers: config.workers.get(),
             queue: Mutex::new(Queue::new(config.inputs.clone(), outputs)),
         }
     }
@@ -128,26 +131,29 @@ impl<'a> Reading<'a> {
         &self.buffers
     }
 
-    /// Gives the first reader its turn.
+    /// Gives the first lot its turn.
     pub(super) fn begin_with(&self, dealer: Dealer) {
-        let (turn, first) = channel();
-        self.queue().turn = first;
-        // The receiver is still there.
-        let (Ok(()) | Err(_)) = turn.send(dealer);
+        self.turns.begin(dealer);
     }
 
     /// Ends the readers, and the workers that wait for them, when no more readers can be started.
     pub(super) fn give_up(&self, trigger: &StopTrigger) {
         trigger.stop();
-        self.queue().turn = channel().1;
+        self.turns.end();
     }
 
     /// Reads lot after lot, until there is none, the stop signal comes, or nobody takes batches.
-    pub(super) fn read_lots(&self) -> ReadTotals {
-        let mut reader = Reader::new(self);
+    pub(super) fn read_lots(&self, worker: Option<BundleWorker>) -> ReadTotals {
+        let mut reader = Reader {
+            worker,
+            ..Reader::new(self)
+        };
         loop {
             let mut queue = self.queue();
-            let Some(lot) = queue.next_lot() else { break };
+            let Some(lot) = queue.next_lot() else {
+                self.turns.end_after(queue.taken);
+                break;
+            };
             // Held while it is read: nobody reads ahead of a stream.
             let alone = match lot.sources.as_slice() {
                 [source] if source.is_stream() => Some(queue),
@@ -156,7 +162,9 @@ impl<'a> Reading<'a> {
                     None
                 }
             };
+            self.busy_readers.fetch_add(1, Ordering::Relaxed);
             let flow = reader.read_lot(lot);
+            self.busy_readers.fetch_sub(1, Ordering::Relaxed);
             drop(alone);
             if flow == Flow::Stop {
                 break;
@@ -176,6 +184,12 @@ impl<'a> Reading<'a> {
         }
     }
 
+    /// Whether there are as many readers under way as threads are to work, and not one alone: each has
+    /// enough to do with what it reads itself, which is still in its cache.
+    pub(super) fn readers_suffice(&self) -> bool {
+        self.busy_readers.load(Ordering::Relaxed) >= self.workers.max(2)
+    }
+
     fn queue(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -184,17 +198,14 @@ impl<'a> Reading<'a> {
 /// The inputs that nobody reads yet.
 struct Queue {
     sources: iter::Peekable<Sources>,
-    /// Where the turn comes to the next lot.
-    turn: Receiver<Dealer>,
+    /// So many lots were taken.
+    taken: u64,
 }
 
 /// Consecutive sources that one reader reads: a stream, or files.
 struct Lot {
     sources: Vec<Next>,
-    /// Gives the dealer when everything before was dealt out.
-    turn: Receiver<Dealer>,
-    /// Takes it when everything of this lot was.
-    next_turn: Sender<Dealer>,
+    number: u64,
 }
 
 /// A source that is to be opened.
@@ -231,17 +242,12 @@ impl Queue {
         };
         Self {
             sources: sources.peekable(),
-            turn: channel().1,
+            taken: 0,
         }
     }
 
     fn next_lot(&mut self) -> Option<Lot> {
-        let Some(first) = self.sources.next() else {
-            // When the turn comes here, it is the end of the input.
-            self.turn = channel().1;
-            return None;
-        };
-        let mut sources = vec![first];
+        let mut sources = vec![self.sources.next()?];
         let mut bytes = sources.iter().map(Next::size).sum::<u64>();
         let is_stream = sources.iter().any(Next::is_stream);
         while !is_stream
@@ -253,12 +259,9 @@ impl Queue {
             bytes += next.size();
             sources.push(next);
         }
-        let (next_turn, turn) = channel();
-        Some(Lot {
-            sources,
-            turn: std::mem::replace(&mut self.turn, turn),
-            next_turn,
-        })
+        let number = self.taken;
+        self.taken += 1;
+        Some(Lot { sources, number })
     }
 }
 
@@ -299,6 +302,8 @@ pub(super) struct Reader<'a> {
     /// Has cut a source that was truncated; what it left unfinished is in `buffer`.
     unfinished: Option<RecordDecoder>,
     pub(super) totals: ReadTotals,
+    /// Works on what it reads when nobody else does.
+    worker: Option<BundleWorker>,
 }
 
 /// Where a source is begun.
@@ -323,6 +328,7 @@ impl<'a> Reader<'a> {
             idle_timeout: Duration::ZERO,
             unfinished: None,
             totals: ReadTotals::default(),
+            worker: None,
         }
     }
 
@@ -334,16 +340,16 @@ impl<'a> Reader<'a> {
     }
 
     fn read_lot(&mut self, lot: Lot) -> Flow {
-        let turn = Turn::Next {
-            turn: lot.turn,
-            dealer: None,
+        let turn = Turn::Lot(LotTurn::new(&self.common.turns, lot.number));
+        let mut target = Target::new(turn, self.common).with_worker(self.worker.take());
+        let read = self.read_sources(lot.sources, &mut target);
+        let (outbox, worker) = target.into_outbox();
+        self.worker = worker;
+        let (flow, counted) = match read {
+            Flow::GoOn => outbox.finish(),
+            Flow::Stop => (Flow::Stop, outbox.counted()),
         };
-        let mut target = Target::new(turn, self.common.metrics);
-        let flow = self.read_sources(lot.sources, &mut target);
-        self.totals.bytes = self.totals.bytes.saturating_add(target.counted);
-        if flow == Flow::GoOn {
-            target.pass_on(&lot.next_turn);
-        }
+        self.totals.bytes = self.totals.bytes.saturating_add(counted);
         flow
     }
 
@@ -383,10 +389,7 @@ impl<'a> Reader<'a> {
         }
         // The turn of this lot may come much later.
         self.give_back();
-        match target.send() {
-            Flow::GoOn => target.take_turn(),
-            Flow::Stop => Flow::Stop,
-        }
+        target.send()
     }
 
     /// Reads a source to its end.
@@ -515,373 +518,4 @@ impl Told {
         self.blocked = source.blocked();
         self.raw_bytes = source.raw_bytes();
     }
-}
-
-/// Bytes that were read since the last bundle was sent.
-#[derive(Debug, Default)]
-struct Unsent {
-    bytes: usize,
-    /// When the first of them came.
-    since: Option<Instant>,
-}
-
-impl Unsent {
-    fn add(&mut self, count: usize) {
-        self.bytes += count;
-        self.since.get_or_insert_with(Instant::now);
-    }
-
-    /// How long more bytes may be waited for; for ever, when nothing is held.
-    fn wait(&self, flush_interval: Duration) -> Option<Duration> {
-        self.since
-            .map(|since| flush_interval.saturating_sub(since.elapsed()))
-    }
-
-    fn is_due(&self, flush_interval: Duration) -> bool {
-        self.since
-            .is_some_and(|since| since.elapsed() >= flush_interval)
-    }
-}
-
-/// Gives each worker its bundle in turn.
-pub(super) struct Dealer {
-    workers: Vec<SyncSender<Bundle>>,
-    next: usize,
-    /// What a record may be long, when workers frame the lines that they get: rather than wait for
-    /// room in a worker's queue, the reader does it for them.
-    frames_for_workers: Option<usize>,
-}
-
-impl Dealer {
-    pub(super) fn new(workers: Vec<SyncSender<Bundle>>, config: &Config) -> Self {
-        Self {
-            workers,
-            next: 0,
-            frames_for_workers: match config.validate {
-                Validate::All => None,
-                Validate::Matching => Some(config.max_record_bytes),
-            },
-        }
-    }
-
-    fn send(&mut self, bundle: Bundle) -> Flow {
-        let Some(worker) = self.workers.get(self.next) else {
-            return Flow::Stop;
-        };
-        self.next = (self.next + 1) % self.workers.len();
-        let sent = match worker.try_send(bundle) {
-            Err(TrySendError::Full(mut bundle)) => {
-                if let Some(max_record_bytes) = self.frames_for_workers {
-                    let batches = bundle.iter_mut().flat_map(|job| &mut job.work);
-                    batches.for_each(|batch| frame(batch, max_record_bytes));
-                }
-                worker.send(bundle).is_ok()
-            }
-            Ok(()) => true,
-            Err(TrySendError::Disconnected(_)) => false,
-        };
-        if sent { Flow::GoOn } else { Flow::Stop }
-    }
-}
-
-/// Frames a batch that is not looked into yet, as a worker does that needs frames.
-fn frame(batch: &mut Batch, max_record_bytes: usize) {
-    if let BatchContent::Lines | BatchContent::Document = batch.content {
-        let mut frames = Vec::new();
-        batch.frame(max_record_bytes, &mut frames);
-        batch.content = BatchContent::Frames(frames);
-    }
-}
-
-/// When the batches of a target may be dealt out.
-pub(super) enum Turn {
-    /// In the order of the inputs.
-    Next {
-        turn: Receiver<Dealer>,
-        /// Only when it is this lot's turn.
-        dealer: Option<Dealer>,
-    },
-    /// At any time, as the input came at any time.
-    Any(Arc<Mutex<Dealer>>),
-}
-
-/// Where the batches of one lot, or of one input that lasts, go.
-pub(super) struct Target<'a> {
-    turn: Turn,
-    /// What is to be dealt out when the turn comes.
-    held: VecDeque<Bundle>,
-    held_bytes: usize,
-    /// The next bundle.
-    bundle: Bundle,
-    unsent: Unsent,
-    /// Bytes read of this lot.
-    bytes: u64,
-    /// How many of them the metrics know of: those of which it is the turn.
-    pub(super) counted: u64,
-    metrics: &'a Metrics,
-    /// Whose record numbers these are, of sources that are read side by side.
-    lane: usize,
-    source: Arc<str>,
-    first: bool,
-    /// How far the source was looked at, when that is to be kept.
-    mark: Option<Mark>,
-    /// So many frames are still to be left out.
-    left_out: u64,
-    max_record_bytes: usize,
-}
-
-impl<'a> Target<'a> {
-    pub(super) fn new(turn: Turn, metrics: &'a Metrics) -> Self {
-        Self {
-            turn,
-            held: VecDeque::new(),
-            held_bytes: 0,
-            bundle: Bundle::new(),
-            unsent: Unsent::default(),
-            bytes: 0,
-            counted: 0,
-            metrics,
-            lane: 0,
-            source: Arc::from(""),
-            first: true,
-            mark: None,
-            left_out: 0,
-            max_record_bytes: 0,
-        }
-    }
-
-    /// The same target for one of several sources that are read side by side.
-    pub(super) fn in_lane(self, lane: usize) -> Self {
-        Self { lane, ..self }
-    }
-
-    /// From now on what is pushed belongs to this source.
-    fn begin(&mut self, source: &Source, start: Start, max_record_bytes: usize) {
-        self.source = Arc::from(source.name());
-        self.first = start.records.is_some();
-        self.left_out = start.done;
-        self.max_record_bytes = max_record_bytes;
-        self.mark = source.identity().map(|(file, head)| Mark {
-            place: Place {
-                file,
-                head,
-                offset: start.offset,
-            },
-            form: start.form,
-            records: start.records.unwrap_or(0),
-            done: 0,
-        });
-    }
-
-    /// Where another source with the same bytes would go on.
-    pub(super) fn next_start(&self) -> Option<Start> {
-        self.position().map(|mark| Start {
-            form: mark.form,
-            offset: mark.place.offset,
-            records: None,
-            done: mark.done,
-        })
-    }
-
-    /// How far the source is done with once everything pushed so far was written. What an earlier
-    /// run did and this one has yet to leave out is done too.
-    fn position(&self) -> Option<Mark> {
-        self.mark.map(|mark| Mark {
-            done: mark.done.saturating_add(self.left_out),
-            ..mark
-        })
-    }
-
-    /// A file that grows is told from others by more and more bytes.
-    fn identify(&mut self, source: &Source) {
-        if let (Some(mark), Some((_, head))) = (&mut self.mark, source.identity()) {
-            mark.place.head = head;
-        }
-    }
-
-    /// So many bytes were read.
-    fn came(&mut self, count: usize) {
-        self.unsent.add(count);
-        self.bytes = self.bytes.saturating_add(count as u64);
-        self.count();
-    }
-
-    /// Tells the metrics of what was read, once it is this lot's turn.
-    fn count(&mut self) {
-        if !matches!(self.turn, Turn::Next { dealer: None, .. }) {
-            self.metrics.input_bytes(self.bytes - self.counted);
-            self.counted = self.bytes;
-        }
-    }
-
-    /// Takes what is complete by its line.
-    fn push_ready(&mut self, decoder: &mut RecordDecoder, buffer: &mut BytesMut) {
-        while let Ok(Some(batch)) = decoder.decode(buffer) {
-            self.push_batch(batch, decoder);
-        }
-    }
-
-    /// Takes what is complete, be it in a line that goes on.
-    fn push_flushed(&mut self, decoder: &mut RecordDecoder, buffer: &mut BytesMut) {
-        self.push_ready(decoder, buffer);
-        while let Some(batch) = decoder.flush(buffer) {
-            self.push_batch(batch, decoder);
-        }
-    }
-
-    /// Takes everything: the source has ended.
-    fn push_last(&mut self, decoder: &mut RecordDecoder, buffer: &mut BytesMut) {
-        while let Ok(Some(batch)) = decoder.decode_eof(buffer) {
-            self.push_batch(batch, decoder);
-        }
-    }
-
-    fn push_batch(&mut self, batch: Batch, decoder: &RecordDecoder) {
-        if let Some(mark) = &mut self.mark {
-            mark.form = decoder.form();
-            if decoder.could_begin_behind(&batch) {
-                mark.place.offset = batch.offset.saturating_add(batch.bytes.len() as u64);
-                mark.done = 0;
-            } else {
-                mark.done = mark.done.saturating_add(frames_in(&batch));
-            }
-        }
-        if let Some(batch) = self.leave_out(batch) {
-            self.push(Ok(batch));
-        }
-    }
-
-    /// Takes the frames from a batch that an earlier run is done with.
-    fn leave_out(&mut self, mut batch: Batch) -> Option<Batch> {
-        if self.left_out == 0 {
-            return Some(batch);
-        }
-        frame(&mut batch, self.max_record_bytes);
-        let out = self.left_out.min(frames_in(&batch));
-        self.left_out -= out;
-        match &mut batch.content {
-            BatchContent::Frames(frames) => {
-                frames.drain(..usize::try_from(out).unwrap_or(usize::MAX).min(frames.len()));
-                Some(batch)
-            }
-            BatchContent::Lines | BatchContent::Document | BatchContent::Oversize(_) => None,
-        }
-    }
-
-    /// Takes a batch, or the failure that ends its source.
-    pub(super) fn push(&mut self, work: Result<Batch, SourceError>) {
-        let first = std::mem::take(&mut self.first);
-        self.bundle.push(Job {
-            source: Arc::clone(&self.source),
-            lane: self.lane,
-            first,
-            mark: self.position(),
-            promise: None,
-            work,
-        });
-    }
-
-    /// The host gets an answer to what was pushed last, once this holds.
-    fn promise(&mut self, promise: Promise) {
-        if let Some(job) = self.bundle.last_mut() {
-            job.promise = Some(promise);
-        }
-    }
-
-    /// Sends the bundle if it is large enough, or the first of it has waited long enough, or the next
-    /// source begins in another buffer: a bundle has no more than one.
-    fn send_if_due(&mut self, flush_interval: Duration, has_room: bool) -> Flow {
-        let is_large = self.unsent.bytes >= BATCH_BYTES;
-        if is_large || self.unsent.is_due(flush_interval) || !has_room {
-            self.send()
-        } else {
-            Flow::GoOn
-        }
-    }
-
-    /// Deals the bundle out, or holds it as long as it is another lot's turn.
-    pub(super) fn send(&mut self) -> Flow {
-        self.unsent = Unsent::default();
-        let bundle = std::mem::take(&mut self.bundle);
-        if !bundle.is_empty() {
-            self.held_bytes += bundle.iter().map(weight).sum::<usize>();
-            self.held.push_back(bundle);
-        }
-        if let Turn::Next { turn, dealer } = &mut self.turn
-            && dealer.is_none()
-        {
-            if self.held_bytes >= HELD_BYTES {
-                return self.take_turn();
-            }
-            *dealer = turn.try_recv().ok();
-        }
-        self.deal()
-    }
-
-    /// Waits until everything before this lot was dealt out, and deals out what is held.
-    fn take_turn(&mut self) -> Flow {
-        if let Turn::Next { turn, dealer } = &mut self.turn
-            && dealer.is_none()
-        {
-            *dealer = turn.recv().ok();
-            if dealer.is_none() {
-                return Flow::Stop;
-            }
-        }
-        self.deal()
-    }
-
-    fn deal(&mut self) -> Flow {
-        self.count();
-        let mut shared;
-        let dealer = match &mut self.turn {
-            Turn::Next { dealer: None, .. } => return Flow::GoOn,
-            Turn::Next {
-                dealer: Some(dealer),
-                ..
-            } => dealer,
-            Turn::Any(dealer) => {
-                shared = dealer.lock().unwrap_or_else(PoisonError::into_inner);
-                &mut *shared
-            }
-        };
-        self.held_bytes = 0;
-        while let Some(bundle) = self.held.pop_front() {
-            if dealer.send(bundle) == Flow::Stop {
-                return Flow::Stop;
-            }
-        }
-        Flow::GoOn
-    }
-
-    /// It is the next lot's turn. When there is none, the workers see the end of the input.
-    fn pass_on(self, next_turn: &Sender<Dealer>) {
-        if let Turn::Next {
-            dealer: Some(dealer),
-            ..
-        } = self.turn
-        {
-            let (Ok(()) | Err(_)) = next_turn.send(dealer);
-        }
-    }
-}
-
-/// How many frames are whole with this batch; those of lines are not known.
-fn frames_in(batch: &Batch) -> u64 {
-    match &batch.content {
-        BatchContent::Frames(frames) => frames.len() as u64,
-        BatchContent::Oversize(OversizePart::Last) => 1,
-        BatchContent::Oversize(_) | BatchContent::Lines | BatchContent::Document => 0,
-    }
-}
-
-/// About how much memory a job takes.
-fn weight(job: &Job) -> usize {
-    job.work.as_ref().map_or(0, |batch| {
-        let frames = match &batch.content {
-            BatchContent::Frames(frames) => frames.len(),
-            BatchContent::Lines | BatchContent::Document | BatchContent::Oversize(_) => 0,
-        };
-        batch.bytes.len() + frames * size_of::<Frame>()
-    })
 }

@@ -1,4 +1,4 @@
-//! Collects what the workers have done, in turn, and writes it.
+//! Writes what was done, as it comes in order.
 //!
 //! In → out: outputs of all workers; whole lines to the output, reject lines there or to the file
 //! of rejects, counts to the metrics.
@@ -23,9 +23,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::answers::Answers;
 use super::arranger::{Arranger, Place};
+use super::bundle::Done;
 use super::output::{Output, Oversize, PendingReject};
 use super::oversize::{Keep, OpenOversize};
-use super::{Done, Error, FromWorker, Mark};
+use super::sequence::Receiver;
+use super::{Error, Mark};
 use crate::ack::{OK, Promise};
 use crate::config::{Config, Input, OnReject};
 use crate::encode::reject::{self, Detail, Reject, Streamed};
@@ -229,24 +231,17 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// Writes until the workers have no more.
+    /// Writes until there is no more.
     #[expect(
         clippy::needless_pass_by_value,
-        reason = "the channels close when the writer ends"
+        reason = "nobody can send any more when the writer ends"
     )]
-    pub(super) fn write_all(mut self, workers: Vec<FromWorker>) -> Result<Written, Error> {
-        let mut in_turn = workers.iter().cycle();
-        let mut worker = in_turn.next();
+    pub(super) fn write_all(mut self, done: Receiver) -> Result<Written, Error> {
         lock(self.outputs).reply(OK)?;
-        'input: while let Some((outputs, used)) = worker {
-            // Bundles are dealt out in turn, so when this worker has no more, no worker has.
-            let Ok(finished) = outputs.recv() else { break };
-            if finished.last {
-                worker = in_turn.next();
-            }
+        'input: while let Some(finished) = done.receive() {
             lock(self.outputs).keep_names()?;
             for done in finished.done {
-                if self.take(done, used)?.is_break() {
+                if self.take(done, &finished.used)?.is_break() {
                     break 'input;
                 }
             }

@@ -32,7 +32,7 @@ impl Reading<'_> {
         dealer: Dealer,
     ) -> ReadTotals {
         let turn = Turn::Any(Arc::new(Mutex::new(dealer)));
-        let target = Target::new(turn, self.metrics);
+        let target = Target::new(turn, self);
         let mut exchange = Exchange { target, session };
         let left = match Source::stdin(self.stop.clone()) {
             // One message must not decide how all others are read.
@@ -44,7 +44,7 @@ impl Reading<'_> {
             }
         };
         ReadTotals {
-            bytes: exchange.target.counted,
+            bytes: exchange.target.counted(),
             unfinished_bytes: left as u64,
         }
     }

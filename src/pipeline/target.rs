@@ -1,0 +1,297 @@
+//! Makes bundles of what was read.
+//!
+//! In → out: the batches of one lot, or of one input that lasts; bundles of them, worked on by those
+//! who have nothing else to do.
+//!
+//! Invariants: **Each batch has its place in its source with it.** A bundle that no worker has room
+//! for, or that must not go out yet, is worked on by who has read it, if it has a [`BundleWorker`].
+//!
+//! Not here: when it is time for a bundle (`reader`), order (`turns`), the work (`bundle`).
+//!
+//! Failure: none; when nobody takes bundles any more, the reader is told to stop.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::BytesMut;
+use tokio_util::codec::Decoder;
+
+use super::Mark;
+use super::bundle::{Bundle, BundleWorker, Dealt, Job};
+use super::reader::{BATCH_BYTES, Flow, Reading, Start};
+use super::turns::{Outbox, Turn};
+use crate::ack::Promise;
+use crate::framing::{Batch, BatchContent, OversizePart, RecordDecoder};
+use crate::source::{Place, Source, SourceError};
+
+/// Where the batches of one lot, or of one input that lasts, go.
+pub(super) struct Target<'a> {
+    outbox: Outbox<'a>,
+    /// Works on what could not be dealt out at once.
+    worker: Option<BundleWorker>,
+    /// The next bundle.
+    pub(super) bundle: Bundle,
+    pub(super) unsent: Unsent,
+    common: &'a Reading<'a>,
+    /// Whose record numbers these are, of sources that are read side by side.
+    lane: usize,
+    source: Arc<str>,
+    first: bool,
+    /// How far the source was looked at, when that is to be kept.
+    pub(super) mark: Option<Mark>,
+    /// So many frames are still to be left out.
+    left_out: u64,
+    max_record_bytes: usize,
+}
+
+impl<'a> Target<'a> {
+    pub(super) fn new(turn: Turn<'a>, common: &'a Reading<'a>) -> Self {
+        Self {
+            outbox: Outbox::new(turn, common.metrics),
+            worker: None,
+            bundle: Bundle::new(),
+            unsent: Unsent::default(),
+            common,
+            lane: 0,
+            source: Arc::from(""),
+            first: true,
+            mark: None,
+            left_out: 0,
+            max_record_bytes: 0,
+        }
+    }
+
+    /// The same target, with a worker for what cannot be dealt out at once.
+    pub(super) fn with_worker(self, worker: Option<BundleWorker>) -> Self {
+        Self { worker, ..self }
+    }
+
+    /// The same target for one of several sources that are read side by side.
+    pub(super) fn in_lane(self, lane: usize) -> Self {
+        Self { lane, ..self }
+    }
+
+    /// From now on what is pushed belongs to this source.
+    pub(super) fn begin(&mut self, source: &Source, start: Start, max_record_bytes: usize) {
+        self.source = Arc::from(source.name());
+        self.first = start.records.is_some();
+        self.left_out = start.done;
+        self.max_record_bytes = max_record_bytes;
+        self.mark = source.identity().map(|(file, head)| Mark {
+            place: Place {
+                file,
+                head,
+                offset: start.offset,
+            },
+            form: start.form,
+            records: start.records.unwrap_or(0),
+            done: 0,
+        });
+    }
+
+    /// Where another source with the same bytes would go on.
+    pub(super) fn next_start(&self) -> Option<Start> {
+        self.position().map(|mark| Start {
+            form: mark.form,
+            offset: mark.place.offset,
+            records: None,
+            done: mark.done,
+        })
+    }
+
+    /// How far the source is done with once everything pushed so far was written. What an earlier
+    /// run did and this one has yet to leave out is done too.
+    fn position(&self) -> Option<Mark> {
+        self.mark.map(|mark| Mark {
+            done: mark.done.saturating_add(self.left_out),
+            ..mark
+        })
+    }
+
+    /// A file that grows is told from others by more and more bytes.
+    pub(super) fn identify(&mut self, source: &Source) {
+        if let (Some(mark), Some((_, head))) = (&mut self.mark, source.identity()) {
+            mark.place.head = head;
+        }
+    }
+
+    /// So many bytes were read.
+    pub(super) fn came(&mut self, count: usize) {
+        self.unsent.add(count);
+        self.outbox.came(count);
+    }
+
+    /// Bytes that were read so far, of which it is the turn.
+    pub(super) fn counted(&self) -> u64 {
+        self.outbox.counted()
+    }
+
+    /// Takes what is complete by its line.
+    pub(super) fn push_ready(&mut self, decoder: &mut RecordDecoder, buffer: &mut BytesMut) {
+        while let Ok(Some(batch)) = decoder.decode(buffer) {
+            self.push_batch(batch, decoder);
+        }
+    }
+
+    /// Takes what is complete, be it in a line that goes on.
+    pub(super) fn push_flushed(&mut self, decoder: &mut RecordDecoder, buffer: &mut BytesMut) {
+        self.push_ready(decoder, buffer);
+        while let Some(batch) = decoder.flush(buffer) {
+            self.push_batch(batch, decoder);
+        }
+    }
+
+    /// Takes everything: the source has ended.
+    pub(super) fn push_last(&mut self, decoder: &mut RecordDecoder, buffer: &mut BytesMut) {
+        while let Ok(Some(batch)) = decoder.decode_eof(buffer) {
+            self.push_batch(batch, decoder);
+        }
+    }
+
+    fn push_batch(&mut self, batch: Batch, decoder: &RecordDecoder) {
+        if let Some(mark) = &mut self.mark {
+            mark.form = decoder.form();
+            if decoder.could_begin_behind(&batch) {
+                mark.place.offset = batch.offset.saturating_add(batch.bytes.len() as u64);
+                mark.done = 0;
+            } else {
+                mark.done = mark.done.saturating_add(frames_in(&batch));
+            }
+        }
+        if let Some(batch) = self.leave_out(batch) {
+            self.push(Ok(batch));
+        }
+    }
+
+    /// Takes the frames from a batch that an earlier run is done with.
+    fn leave_out(&mut self, mut batch: Batch) -> Option<Batch> {
+        if self.left_out == 0 {
+            return Some(batch);
+        }
+        frame(&mut batch, self.max_record_bytes);
+        let out = self.left_out.min(frames_in(&batch));
+        self.left_out -= out;
+        match &mut batch.content {
+            BatchContent::Frames(frames) => {
+                frames.drain(..usize::try_from(out).unwrap_or(usize::MAX).min(frames.len()));
+                Some(batch)
+            }
+            BatchContent::Lines | BatchContent::Document | BatchContent::Oversize(_) => None,
+        }
+    }
+
+    /// Takes a batch, or the failure that ends its source.
+    pub(super) fn push(&mut self, work: Result<Batch, SourceError>) {
+        let first = std::mem::take(&mut self.first);
+        self.bundle.push(Job {
+            source: Arc::clone(&self.source),
+            lane: self.lane,
+            first,
+            mark: self.position(),
+            promise: None,
+            work,
+        });
+    }
+
+    /// The host gets an answer to what was pushed last, once this holds.
+    pub(super) fn promise(&mut self, promise: Promise) {
+        if let Some(job) = self.bundle.last_mut() {
+            job.promise = Some(promise);
+        }
+    }
+
+    /// Sends the bundle if it is large enough, or the first of it has waited long enough, or the next
+    /// source begins in another buffer: a bundle has no more than one.
+    pub(super) fn send_if_due(&mut self, flush_interval: Duration, has_room: bool) -> Flow {
+        let is_large = self.unsent.bytes >= BATCH_BYTES;
+        if is_large || self.unsent.is_due(flush_interval) || !has_room {
+            self.send()
+        } else {
+            Flow::GoOn
+        }
+    }
+
+    /// Deals the bundle out, or works on it when there are readers enough for that, when no worker has
+    /// room for it or when it is another lot's turn, and holds what became of it until then.
+    pub(super) fn send(&mut self) -> Flow {
+        self.unsent = Unsent::default();
+        let bundle = std::mem::take(&mut self.bundle);
+        if self.outbox.try_deal() == Flow::Stop {
+            return Flow::Stop;
+        }
+        if bundle.is_empty() {
+            return Flow::GoOn;
+        }
+        let outbox = &mut self.outbox;
+        let Some(worker) = &mut self.worker else {
+            return outbox.put(Dealt::Bundle(bundle));
+        };
+        let left = if self.common.readers_suffice() {
+            Err(bundle)
+        } else {
+            outbox.try_send(bundle)
+        };
+        match left {
+            Ok(flow) => flow,
+            Err(bundle) => {
+                let context = (self.common.metrics, self.common.buffers());
+                let put = |finished| outbox.put(Dealt::Finished(finished));
+                worker.work_on(bundle, context, put)
+            }
+        }
+    }
+
+    /// Waits until everything before this lot was dealt out, and deals out what is held.
+    pub(super) fn take_turn(&mut self) -> Flow {
+        self.outbox.take_turn()
+    }
+
+    /// What is not dealt out yet, and who has worked on it.
+    pub(super) fn into_outbox(self) -> (Outbox<'a>, Option<BundleWorker>) {
+        (self.outbox, self.worker)
+    }
+}
+
+/// Bytes that were read since the last bundle was sent.
+#[derive(Debug, Default)]
+pub(super) struct Unsent {
+    pub(super) bytes: usize,
+    /// When the first of them came.
+    since: Option<Instant>,
+}
+
+impl Unsent {
+    fn add(&mut self, count: usize) {
+        self.bytes += count;
+        self.since.get_or_insert_with(Instant::now);
+    }
+
+    /// How long more bytes may be waited for; for ever, when nothing is held.
+    pub(super) fn wait(&self, flush_interval: Duration) -> Option<Duration> {
+        self.since
+            .map(|since| flush_interval.saturating_sub(since.elapsed()))
+    }
+
+    pub(super) fn is_due(&self, flush_interval: Duration) -> bool {
+        self.since
+            .is_some_and(|since| since.elapsed() >= flush_interval)
+    }
+}
+
+/// How many frames are whole with this batch; those of lines are not known.
+fn frames_in(batch: &Batch) -> u64 {
+    match &batch.content {
+        BatchContent::Frames(frames) => frames.len() as u64,
+        BatchContent::Oversize(OversizePart::Last) => 1,
+        BatchContent::Oversize(_) | BatchContent::Lines | BatchContent::Document => 0,
+    }
+}
+
+/// Frames a batch that is not looked into yet.
+fn frame(batch: &mut Batch, max_record_bytes: usize) {
+    if let BatchContent::Lines | BatchContent::Document = batch.content {
+        let mut frames = Vec::new();
+        batch.frame(max_record_bytes, &mut frames);
+        batch.content = BatchContent::Frames(frames);
+    }
+}
