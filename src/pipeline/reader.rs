@@ -19,7 +19,6 @@
 
 mod exchange;
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use std::{iter, vec};
@@ -84,8 +83,6 @@ pub(super) struct Reading<'a> {
     buffers: Buffers,
     queue: Mutex<Queue>,
     turns: Turns,
-    /// So many readers have a lot.
-    busy_readers: AtomicUsize,
     workers: usize,
 }
 
@@ -120,7 +117,6 @@ impl<'a> Reading<'a> {
             progress,
             buffers: Buffers::new(BATCH_BYTES),
             turns: Turns::default(),
-            busy_readers: AtomicUsize::new(0),
             workers: config.workers.get(),
             queue: Mutex::new(Queue::new(config.inputs.clone(), outputs)),
         }
@@ -162,9 +158,7 @@ impl<'a> Reading<'a> {
                     None
                 }
             };
-            self.busy_readers.fetch_add(1, Ordering::Relaxed);
             let flow = reader.read_lot(lot);
-            self.busy_readers.fetch_sub(1, Ordering::Relaxed);
             drop(alone);
             if flow == Flow::Stop {
                 break;
@@ -187,7 +181,7 @@ impl<'a> Reading<'a> {
     /// Whether there are as many readers under way as threads are to work, and not one alone: each has
     /// enough to do with what it reads itself, which is still in its cache.
     pub(super) fn readers_suffice(&self) -> bool {
-        self.busy_readers.load(Ordering::Relaxed) >= self.workers.max(2)
+        self.turns.under_way() >= self.workers.max(2)
     }
 
     fn queue(&self) -> MutexGuard<'_, Queue> {

@@ -4,7 +4,7 @@
 //! the one [`Dealer`], lot after lot.
 //!
 //! Invariants: **Who has the dealer has the turn**, and there is one dealer. What a reader has before
-//! its turn it holds, up to [`HELD_BYTES`]; a lot that is read to its end is parked, up to
+//! its turn it holds, up to [`HELD_BYTES`]; a lot that is read and worked on to its end is parked, up to
 //! [`PARKED_BYTES`], and dealt out by who passes the turn on. So readers wait for each other only when
 //! one is far behind: a reader that waits for a moment leaves its core, and the system lets the next
 //! one wait behind a busy core rather than move it.
@@ -14,6 +14,7 @@
 //! Failure: a turn that is given up, by a stop or a panic, ends all that would come after it.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::bundle::{Bundle, Dealt};
@@ -36,6 +37,8 @@ const PARKED_LOTS: usize = 16;
 pub(super) struct Turns {
     state: Mutex<State>,
     changed: Condvar,
+    /// So many lots are being read, by readers that do not wait for their turn.
+    under_way: AtomicUsize,
 }
 
 #[derive(Default)]
@@ -77,6 +80,11 @@ impl Turns {
         drop(left);
     }
 
+    /// How many lots are being read, those not counted whose readers wait for their turn.
+    pub(super) fn under_way(&self) -> usize {
+        self.under_way.load(Ordering::Relaxed)
+    }
+
     /// The dealer, if the turn of this lot has come and nobody has it.
     fn try_take(&self, lot: u64) -> Option<Dealer> {
         let mut state = self.state();
@@ -89,17 +97,14 @@ impl Turns {
 
     /// Waits for the turn of this lot. It does not come when the run ends before.
     fn take(&self, lot: u64) -> Option<Dealer> {
-        let mut state = self.state();
-        loop {
-            if state.is_over {
-                return None;
-            }
-            if state.lot == lot && state.dealer.is_some() {
-                return state.dealer.take();
-            }
-            let waited = self.changed.wait(state);
-            state = waited.unwrap_or_else(PoisonError::into_inner);
-        }
+        let is_to_come =
+            |state: &mut State| !state.is_over && (state.lot != lot || state.dealer.is_none());
+        self.under_way.fetch_sub(1, Ordering::Relaxed);
+        let waited = self.changed.wait_while(self.state(), is_to_come);
+        self.under_way.fetch_add(1, Ordering::Relaxed);
+        let mut state = waited.unwrap_or_else(PoisonError::into_inner);
+        // None is left when the run is over.
+        state.dealer.take()
     }
 
     /// Takes what is held of a lot that is read to its end, unless there is enough of such, its turn has
@@ -204,6 +209,7 @@ pub(super) struct LotTurn<'a> {
 impl<'a> LotTurn<'a> {
     /// The turn of the lot of this number.
     pub(super) fn new(turns: &'a Turns, lot: u64) -> Self {
+        turns.under_way.fetch_add(1, Ordering::Relaxed);
         Self {
             turns,
             lot,
@@ -229,6 +235,7 @@ impl<'a> LotTurn<'a> {
 
 impl Drop for LotTurn<'_> {
     fn drop(&mut self) {
+        self.turns.under_way.fetch_sub(1, Ordering::Relaxed);
         if !self.is_done {
             self.turns.end();
         }
@@ -251,6 +258,13 @@ impl Backlog {
     fn count(&mut self, metrics: &Metrics) {
         metrics.input_bytes(self.bytes - self.counted);
         self.counted = self.bytes;
+    }
+
+    /// Whether nothing of it is left for the workers: to read more would only keep what they are to get
+    /// out of the caches.
+    fn is_worked_on(&self) -> bool {
+        let dealt = &mut self.dealt.iter();
+        dealt.all(|dealt| matches!(dealt, Dealt::Finished(_)))
     }
 
     /// Deals out everything.
@@ -340,11 +354,12 @@ impl<'a> Outbox<'a> {
         dealt.unwrap_or(Flow::Stop)
     }
 
-    /// The lot is read to its end: parks it, or passes the turn on, through the lots that are parked
-    /// behind it. Returns whether there is more to do, and how many bytes were counted.
+    /// The lot is read to its end: parks it, if it was worked on, or passes the turn on, through the lots
+    /// that are parked behind it. Returns whether there is more to do, and how many bytes were counted.
     pub(super) fn finish(mut self) -> (Flow, u64) {
         if let Turn::Lot(turn) = &mut self.turn
             && turn.dealer.is_none()
+            && self.held.is_worked_on()
         {
             match turn.turns.park(turn.lot, std::mem::take(&mut self.held)) {
                 Ok(()) => {
@@ -379,7 +394,7 @@ impl<'a> Outbox<'a> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicU64, Ordering};
+    use std::sync::atomic::AtomicU64;
     use std::sync::mpsc::sync_channel;
     use std::thread::scope;
 
@@ -472,8 +487,13 @@ mod tests {
             [0, 1, 2].map(|lot| Outbox::new(Turn::Lot(LotTurn::new(&turns, lot)), &metrics));
         put(&mut first, "first");
         assert_eq!(third.finish(), (Flow::GoOn, 0));
+        assert_eq!(turns.under_way(), 2);
         let waited = scope(|scope| {
             let waiting = scope.spawn(|| second.take_turn());
+            // One that waits is no help to others.
+            while turns.under_way() > 1 {
+                std::thread::yield_now();
+            }
             drop(first);
             waiting.join().ok()
         });
@@ -493,7 +513,7 @@ mod tests {
         assert!(turns.park(4, held()).is_err());
         let (dealer, _finished) = dealer();
         turns.begin(dealer);
-        let dealer = turns.take(0);
+        let dealer = turns.try_take(0);
         let parked = dealer.and_then(|dealer| turns.pass(2, dealer));
         assert!(parked.is_some());
         assert!(turns.park(4, held()).is_ok());
