@@ -12,8 +12,11 @@
 //! which they came. **Memory is bounded**: so many bundles wait for workers, and so many bytes for the
 //! writer, and then their sender waits, back to the source. **A complete record is
 //! passed on at the latest when the input has paused for the flush interval**, unless the user wants
-//! events in order of time. On a stop, what was read is written, and the unfinished record is left out.
-//! **Whoever can work does**: a reader works on what no worker has room for.
+//! events in order of time. On a stop, what was read is written, of files that are read side by side up
+//! to the one whose turn it is, and the unfinished record is left out.
+//! **Whoever can work does**: who reads files or stdin works on what no worker has room for, on what is
+//! ahead of its turn, and on all that it reads when there are readers enough; not beside a lone worker, nor
+//! when the input lasts (`readers_work`).
 //!
 //! Not here: signals and the metrics endpoint (`supervisor`), exit statuses (`main`); what happens
 //! to one batch ([`worker`]) and to a bundle (`bundle`), the order of files that are read side by side
@@ -63,9 +66,9 @@ use reader::{Flow, ReadTotals, Reading};
 use sequence::sequence;
 use writer::Writer;
 
-/// Bundles that wait for each worker. One is enough to keep it busy; a second evens out those that take
-/// longer.
-const IN_FLIGHT: usize = 2;
+/// Bundles that wait for any worker, for each that there is: one keeps it busy, a second evens out those
+/// that take longer.
+const WAITING_PER_WORKER: usize = 2;
 
 /// What a worker has to know of the configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -146,7 +149,7 @@ pub fn run(
         _ => None,
     };
     scope(|scope| {
-        let (bundles, waiting) = sync_channel(IN_FLIGHT * worker_threads(config));
+        let (bundles, waiting) = sync_channel(WAITING_PER_WORKER * worker_threads(config));
         let waiting = Arc::new(Mutex::new(waiting));
         let (done, finished) = sequence();
         let mut working = Vec::new();
@@ -276,7 +279,7 @@ fn reader_threads(config: &Config) -> usize {
     match config.inputs.as_slice() {
         [Input::Stdin] => 1,
         _ if readers_work(config) => config.workers.get(),
-        _ => config.workers.get().max(2),
+        _ => 2,
     }
 }
 
@@ -290,7 +293,8 @@ fn worker_threads(config: &Config) -> usize {
     }
 }
 
-/// Bundles with their numbers, for whichever worker is free.
+/// Bundles with their numbers, for whichever worker is free: one waits for the next, and the others for
+/// its lock.
 type Waiting = Arc<Mutex<Receiver<(u64, Bundle)>>>;
 
 fn start_worker<'scope>(

@@ -18,7 +18,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::{Bytes, BytesMut};
 
-/// More than are under way with the usual number of workers.
+/// As many as are under way with three workers and one file; of more workers some are given back to the
+/// system.
 const MOST_KEPT: usize = 8;
 
 /// So much is usually left over, if anything: several records.

@@ -4,7 +4,7 @@
 //!
 //! Invariants: **A job's parts come in order, and the last one says so.**
 //!
-//! Not here: what happens to one batch (`worker`), which thread works on what (`pipeline`, `reader`).
+//! Not here: what happens to one batch (`worker`), which thread works on what (`pipeline`, `target`).
 //!
 //! Failure: none; a source's failure is handed through, in its place.
 
@@ -55,7 +55,7 @@ impl Job {
     }
 }
 
-/// What is dealt out.
+/// What is to be dealt out.
 pub(super) enum Dealt {
     /// To the workers.
     Bundle(Bundle),

@@ -65,12 +65,7 @@ impl Reading<'_> {
                     break;
                 }
             };
-            let start = resumed.take().unwrap_or(Start {
-                form: self.form,
-                offset: 0,
-                records: Some(0),
-                done: 0,
-            });
+            let start = resumed.take().unwrap_or(Start::of(self.form));
             tracing::info!("reading {}", source.name());
             let mut source = source.with_spare(std::mem::take(&mut spare));
             if reader.read(&mut source, start, &mut target) == Flow::Stop

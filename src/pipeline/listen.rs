@@ -104,12 +104,7 @@ impl Reading<'_> {
         let mut target = Target::new(Turn::Any(dealer), self).in_lane(lane);
         match Source::inherited(name, connection, self.stop.clone()) {
             Ok(mut source) => {
-                let start = Start {
-                    form: self.form,
-                    offset: 0,
-                    records: Some(0),
-                    done: 0,
-                };
+                let start = Start::of(self.form);
                 reader.read(&mut source, start, &mut target);
                 reader.give_back();
             }

@@ -109,7 +109,11 @@ impl Output {
 
     /// About how much memory it takes, filled or not.
     fn kept_bytes(&self) -> usize {
-        size_of::<Self>() + self.capacity()
+        let rejects = self.rejects.capacity() * size_of::<PendingReject>();
+        let places = self.places.capacity() * size_of::<Place>();
+        let objects = self.objects.capacity() * size_of::<Range<usize>>();
+        let bytes = self.lines.capacity() + self.raw.capacity();
+        size_of::<Self>() + bytes + rejects + places + objects
     }
 
     /// About how much memory it holds.

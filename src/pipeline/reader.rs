@@ -1,4 +1,4 @@
-//! Reads the inputs, several files at once, and deals their batches out to the workers.
+//! Reads the inputs, several files at once, and makes batches of them.
 //!
 //! In → out: the inputs of the configuration; batches of each, to its [`Target`].
 //!
@@ -313,6 +313,18 @@ pub(super) struct Start {
     pub(super) done: u64,
 }
 
+impl Start {
+    /// The beginning of a source.
+    pub(super) const fn of(form: InputForm) -> Self {
+        Self {
+            form,
+            offset: 0,
+            records: Some(0),
+            done: 0,
+        }
+    }
+}
+
 impl<'a> Reader<'a> {
     pub(super) fn new(common: &'a Reading<'a>) -> Self {
         Self {
@@ -361,12 +373,7 @@ impl<'a> Reader<'a> {
             };
             let flow = match opened {
                 Ok(mut source) => {
-                    let start = Start {
-                        form: self.common.form,
-                        offset: 0,
-                        records: Some(0),
-                        done: 0,
-                    };
+                    let start = Start::of(self.common.form);
                     source = source.with_spare(std::mem::take(&mut self.spare));
                     let flow = self.read(&mut source, start, target);
                     self.spare = source.take_spare();

@@ -3,9 +3,9 @@
 //! In → out: what became of bundles, by number, from any thread ([`Sender`]); the same to the writer,
 //! number after number ([`Receiver`]).
 //!
-//! Invariants: **What is taken is in order.** No more than [`MOST_HELD`] in [`MOST_BUNDLES`] waits, and
-//! one part for each sender: whose turn it is not has to wait with more, and who is in turn waits for
-//! the writer. So one thread that does not get to run holds up others only when they are far ahead.
+//! Invariants: **What is taken is in order.** No more than [`MOST_HELD`] and one part in
+//! [`MOST_BUNDLES`] waits, and [`MOST_PARTS`] of what is in turn: whose turn it is not has to wait with
+//! more, and who is in turn waits for the writer. So one thread that does not get to run holds up others only when they are far ahead.
 //!
 //! Not here: who gives numbers (`dealer`).
 //!
@@ -27,7 +27,7 @@ const MOST_HELD: usize = 4 << 20;
 
 /// So many bundles wait for what goes before them: of many that gave next to nothing, what is around
 /// that nothing is the most.
-const MOST_BUNDLES: usize = 64;
+const MOST_BUNDLES: usize = 32;
 
 /// So many parts of what is in turn wait for the writer.
 const MOST_PARTS: usize = 2;

@@ -4,7 +4,8 @@
 //! who have nothing else to do.
 //!
 //! Invariants: **Each batch has its place in its source with it.** A bundle that no worker has room
-//! for, or that must not go out yet, is worked on by who has read it, if it has a [`BundleWorker`].
+//! for, that must not go out yet, or that there are readers enough for, is worked on by who has read it,
+//! if it has a [`BundleWorker`].
 //!
 //! Not here: when it is time for a bundle (`reader`), order (`turns`), the work (`bundle`).
 //!

@@ -1,10 +1,11 @@
 //! Has the lots of the input dealt out in order, though they are read side by side.
 //!
-//! In → out: what became of the bundles of a lot ([`Outbox`]), read by anybody at any time; the same to
-//! the one [`Dealer`], lot after lot.
+//! In → out: bundles of a lot or what became of them ([`Outbox`]), read by anybody at any time; the same
+//! to the one [`Dealer`], lot after lot.
 //!
 //! Invariants: **Who has the dealer has the turn**, and there is one dealer. What a reader has before
-//! its turn it holds, up to [`HELD_BYTES`]; a lot that is read and worked on to its end is parked, up to
+//! its turn it holds, up to [`HELD_BYTES`] in [`HELD_BUNDLES`]; a lot that is read and worked on to its
+//! end is parked, up to
 //! [`PARKED_BYTES`], and dealt out by who passes the turn on. So readers wait for each other only when
 //! one is far behind: a reader that waits for a moment leaves its core, and the system lets the next
 //! one wait behind a busy core rather than move it.
@@ -24,6 +25,9 @@ use crate::metrics::Metrics;
 
 /// What a reader holds of a lot before its turn.
 const HELD_BYTES: usize = 1 << 20;
+
+/// So many bundles at most: with `Select::CloudHsm` there is next to nothing in them, but as much room.
+const HELD_BUNDLES: usize = 8;
 
 /// What is held of parked lots, all together.
 const PARKED_BYTES: usize = 4 << 20;
@@ -155,23 +159,23 @@ pub(super) enum Turn<'a> {
 }
 
 impl Turn<'_> {
-    /// Whether it had come when that was last asked.
+    /// Whether it was taken.
     fn is_here(&self) -> bool {
         !matches!(self, Self::Lot(LotTurn { dealer: None, .. }))
     }
 
-    /// Whether it has come.
-    fn has_come(&mut self) -> bool {
+    /// Takes it if it has come; says whether it has.
+    fn try_take(&mut self) -> bool {
         match self {
-            Self::Lot(turn) => turn.has_come(),
+            Self::Lot(turn) => turn.try_take(),
             Self::Any(_) => true,
         }
     }
 
-    /// Waits for it. Returns whether it has come: it does not when the run ends before.
-    fn wait(&mut self) -> bool {
+    /// Waits for it and takes it; says whether it has come, as it does not when the run ends before.
+    fn take(&mut self) -> bool {
         match self {
-            Self::Lot(turn) => turn.wait(),
+            Self::Lot(turn) => turn.take(),
             Self::Any(_) => true,
         }
     }
@@ -218,14 +222,14 @@ impl<'a> LotTurn<'a> {
         }
     }
 
-    fn has_come(&mut self) -> bool {
+    fn try_take(&mut self) -> bool {
         if self.dealer.is_none() {
             self.dealer = self.turns.try_take(self.lot);
         }
         self.dealer.is_some()
     }
 
-    fn wait(&mut self) -> bool {
+    fn take(&mut self) -> bool {
         if self.dealer.is_none() {
             self.dealer = self.turns.take(self.lot);
         }
@@ -318,7 +322,7 @@ impl<'a> Outbox<'a> {
     pub(super) fn put(&mut self, dealt: Dealt) -> Flow {
         self.held.weight += dealt.weight();
         self.held.dealt.push_back(dealt);
-        if self.held.weight >= HELD_BYTES {
+        if self.held.weight >= HELD_BYTES || self.held.dealt.len() >= HELD_BUNDLES {
             self.take_turn()
         } else {
             self.try_deal()
@@ -327,7 +331,7 @@ impl<'a> Outbox<'a> {
 
     /// Deals out what is held if the turn has come.
     pub(super) fn try_deal(&mut self) -> Flow {
-        if self.turn.has_come() {
+        if self.turn.try_take() {
             self.deal()
         } else {
             Flow::GoOn
@@ -336,7 +340,7 @@ impl<'a> Outbox<'a> {
 
     /// Waits until everything before this lot was dealt out, and deals out what is held.
     pub(super) fn take_turn(&mut self) -> Flow {
-        if self.turn.wait() {
+        if self.turn.take() {
             self.deal()
         } else {
             // More may come of what is under way, and nobody will take it.

@@ -1,6 +1,6 @@
 //! Writes what was done, as it comes in order.
 //!
-//! In → out: outputs of all workers; whole lines to the output, reject lines there or to the file
+//! In → out: outputs of all who work; whole lines to the output, reject lines there or to the file
 //! of rejects, counts to the metrics.
 //!
 //! Invariants: **Output order is input order**, but for records that are held for the order of

@@ -59,12 +59,7 @@ struct Exchange<'a> {
 impl Exchange<'_> {
     /// Reads to the end. Returns how many bytes of a line came that was not ended.
     fn read(&mut self, mut source: Source, common: &Reading<'_>) -> usize {
-        let start = Start {
-            form: InputForm::Lines,
-            offset: 0,
-            records: Some(0),
-            done: 0,
-        };
+        let start = Start::of(InputForm::Lines);
         self.target.begin(&source, start, common.max_record_bytes);
         let mut lines = LineDecoder::new(common.max_record_bytes);
         let mut buffer = BytesMut::new();
