@@ -5,10 +5,9 @@
 //!
 //! Invariants: **Who has the dealer has the turn**, and there is one dealer. What a reader has before
 //! its turn it holds, up to [`HELD_BYTES`] in [`HELD_BUNDLES`]; a lot that is read and worked on to its
-//! end is parked, up to
-//! [`PARKED_BYTES`], and dealt out by who passes the turn on. So readers wait for each other only when
-//! one is far behind: a reader that waits for a moment leaves its core, and the system lets the next
-//! one wait behind a busy core rather than move it.
+//! end is parked, up to [`PARKED_BYTES`], and dealt out by who passes the turn on. So readers wait for
+//! each other only when one is far behind: a reader that waits for a moment leaves its core, and the
+//! system lets the next one wait behind a busy core rather than move it.
 //!
 //! Not here: what a lot is (`reader`), who works on what (`target`).
 //!
