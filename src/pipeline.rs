@@ -89,6 +89,21 @@ pub struct Limits {
     pub keys: bool,
 }
 
+impl Limits {
+    /// Those of a configuration.
+    pub fn of(config: &Config) -> Self {
+        Self {
+            select: config.select,
+            validate: config.validate,
+            envelope: config.envelope,
+            max_record_bytes: config.max_record_bytes,
+            paranoid: config.paranoid,
+            stop_at_reject: config.on_reject == OnReject::Stop,
+            keys: config.dedup != DedupWindow::Events(0) || !config.reorder.is_zero(),
+        }
+    }
+}
+
 /// Why a run ended before its input.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -154,7 +169,7 @@ pub fn run(
         let (done, finished) = sequence();
         let mut working = Vec::new();
         for _ in 0..worker_threads(config) {
-            let worker = BundleWorker::new(limits(config));
+            let worker = BundleWorker::new(Limits::of(config));
             let channels = (Arc::clone(&waiting), done.clone());
             working.push(start_worker(
                 scope,
@@ -212,7 +227,7 @@ fn start_readers<'scope>(
     if !config.follow {
         reading.begin_with(dealer);
         let readers = (0..reader_threads(config)).map(|_| {
-            let worker = readers_work(config).then(|| BundleWorker::new(limits(config)));
+            let worker = readers_work(config).then(|| BundleWorker::new(Limits::of(config)));
             thread().spawn_scoped(scope, || reading.read_lots(worker))
         });
         return readers.collect::<Result<_, _>>().map_err(Error::Thread);
@@ -318,16 +333,4 @@ fn start_worker<'scope>(
             }
         })
         .map_err(Error::Thread)
-}
-
-fn limits(config: &Config) -> Limits {
-    Limits {
-        select: config.select,
-        validate: config.validate,
-        envelope: config.envelope,
-        max_record_bytes: config.max_record_bytes,
-        paranoid: config.paranoid,
-        stop_at_reject: config.on_reject == OnReject::Stop,
-        keys: config.dedup != DedupWindow::Events(0) || !config.reorder.is_zero(),
-    }
 }

@@ -124,15 +124,11 @@ fn config(choices: &mut Choices<'_>) -> Config {
     }
 }
 
+/// Without keys, with which records would wait for a writer that is not there.
 fn limits(config: &Config) -> Limits {
     Limits {
-        select: config.select,
-        validate: config.validate,
-        envelope: config.envelope,
-        max_record_bytes: config.max_record_bytes,
-        stop_at_reject: config.on_reject == OnReject::Stop,
         keys: false,
-        paranoid: config.paranoid,
+        ..Limits::of(config)
     }
 }
 

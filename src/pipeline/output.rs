@@ -99,31 +99,38 @@ impl Output {
     /// Whether its buffers are not much too large for a batch of so many bytes: each of many small
     /// batches in a bundle would otherwise keep as much as the largest batch there was.
     fn fits(&self, bytes: usize) -> bool {
-        self.capacity() <= 2 * room(bytes)
-    }
-
-    /// How much room the larger of its buffers has.
-    fn capacity(&self) -> usize {
-        self.lines.capacity().max(self.raw.capacity())
+        self.lines.capacity().max(self.raw.capacity()) <= 2 * room(bytes)
     }
 
     /// About how much memory it takes, filled or not.
     fn kept_bytes(&self) -> usize {
-        let rejects = self.rejects.capacity() * size_of::<PendingReject>();
-        let places = self.places.capacity() * size_of::<Place>();
-        let objects = self.objects.capacity() * size_of::<Range<usize>>();
-        let bytes = self.lines.capacity() + self.raw.capacity();
-        size_of::<Self>() + bytes + rejects + places + objects
+        memory_of(
+            self.lines.capacity() + self.raw.capacity(),
+            self.rejects.capacity(),
+            self.places.capacity(),
+            self.objects.capacity(),
+        )
     }
 
     /// About how much memory it holds.
     pub(super) fn held_bytes(&self) -> usize {
-        let rejects = self.rejects.len() * size_of::<PendingReject>();
-        let places = self.places.len() * size_of::<Place>();
-        let objects = self.objects.len() * size_of::<Range<usize>>();
-        // Of a short line that has an output of its own the counts are the most.
-        size_of::<Self>() + self.lines.len() + self.raw.len() + rejects + places + objects
+        memory_of(
+            self.lines.len() + self.raw.len(),
+            self.rejects.len(),
+            self.places.len(),
+            self.objects.len(),
+        )
     }
+}
+
+/// The memory of an output with so many of each. Of a short line that has an output of its own the
+/// counts are the most.
+const fn memory_of(bytes: usize, rejects: usize, places: usize, objects: usize) -> usize {
+    size_of::<Output>()
+        + bytes
+        + rejects * size_of::<PendingReject>()
+        + places * size_of::<Place>()
+        + objects * size_of::<Range<usize>>()
 }
 
 /// Outputs that wait to be filled again have room for about so much at most, unless the next bundle has

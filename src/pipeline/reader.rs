@@ -72,7 +72,7 @@ impl ReadTotals {
 /// What all readers of a run share.
 pub(super) struct Reading<'a> {
     pub(super) form: InputForm,
-    max_record_bytes: usize,
+    pub(super) max_record_bytes: usize,
     max_inflate_ratio: u64,
     /// Workers walk over records that nobody has framed.
     workers_walk: bool,
@@ -401,7 +401,7 @@ impl<'a> Reader<'a> {
         target: &mut Target<'_>,
     ) -> Flow {
         let common = self.common;
-        target.begin(source, start, common.max_record_bytes);
+        target.begin(source, start);
         source.limit_growth(common.max_inflate_ratio);
         let mut decoder = common.decoder(start, target);
         // A copy may go on with what was unfinished.
@@ -450,8 +450,7 @@ impl<'a> Reader<'a> {
                     if let Err(error) = ended {
                         target.push(Err(error));
                     }
-                    return target
-                        .send_if_due(common.flush_interval, has_room(&self.buffer, LEAST_ROOM));
+                    return target.send_if_due(has_room(&self.buffer, LEAST_ROOM));
                 }
             };
             if flow == Flow::Stop {

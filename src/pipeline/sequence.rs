@@ -5,7 +5,8 @@
 //!
 //! Invariants: **What is taken is in order.** No more than [`MOST_HELD`] and one part in
 //! [`MOST_BUNDLES`] waits, and [`MOST_PARTS`] of what is in turn: whose turn it is not has to wait with
-//! more, and who is in turn waits for the writer. So one thread that does not get to run holds up others only when they are far ahead.
+//! more, and who is in turn waits for the writer. So one thread that does not get to run holds up
+//! others only when they are far ahead.
 //!
 //! Not here: who gives numbers (`dealer`).
 //!

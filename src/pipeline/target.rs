@@ -42,7 +42,6 @@ pub(super) struct Target<'a> {
     pub(super) mark: Option<Mark>,
     /// So many frames are still to be left out.
     left_out: u64,
-    max_record_bytes: usize,
 }
 
 impl<'a> Target<'a> {
@@ -58,7 +57,6 @@ impl<'a> Target<'a> {
             first: true,
             mark: None,
             left_out: 0,
-            max_record_bytes: 0,
         }
     }
 
@@ -73,11 +71,10 @@ impl<'a> Target<'a> {
     }
 
     /// From now on what is pushed belongs to this source.
-    pub(super) fn begin(&mut self, source: &Source, start: Start, max_record_bytes: usize) {
+    pub(super) fn begin(&mut self, source: &Source, start: Start) {
         self.source = Arc::from(source.name());
         self.first = start.records.is_some();
         self.left_out = start.done;
-        self.max_record_bytes = max_record_bytes;
         self.mark = source.identity().map(|(file, head)| Mark {
             place: Place {
                 file,
@@ -169,7 +166,7 @@ impl<'a> Target<'a> {
         if self.left_out == 0 {
             return Some(batch);
         }
-        frame(&mut batch, self.max_record_bytes);
+        frame(&mut batch, self.common.max_record_bytes);
         let out = self.left_out.min(frames_in(&batch));
         self.left_out -= out;
         match &mut batch.content {
@@ -203,9 +200,9 @@ impl<'a> Target<'a> {
 
     /// Sends the bundle if it is large enough, or the first of it has waited long enough, or the next
     /// source begins in another buffer: a bundle has no more than one.
-    pub(super) fn send_if_due(&mut self, flush_interval: Duration, has_room: bool) -> Flow {
+    pub(super) fn send_if_due(&mut self, has_room: bool) -> Flow {
         let is_large = self.unsent.bytes >= BATCH_BYTES;
-        if is_large || self.unsent.is_due(flush_interval) || !has_room {
+        if is_large || self.unsent.is_due(self.common.flush_interval) || !has_room {
             self.send()
         } else {
             Flow::GoOn

@@ -60,7 +60,7 @@ impl Exchange<'_> {
     /// Reads to the end. Returns how many bytes of a line came that was not ended.
     fn read(&mut self, mut source: Source, common: &Reading<'_>) -> usize {
         let start = Start::of(InputForm::Lines);
-        self.target.begin(&source, start, common.max_record_bytes);
+        self.target.begin(&source, start);
         let mut lines = LineDecoder::new(common.max_record_bytes);
         let mut buffer = BytesMut::new();
         let mut told = Told::default();
