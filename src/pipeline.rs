@@ -3,8 +3,8 @@
 //! In → out: a [`Config`], the shared [`Metrics`] and a stop signal; a [`Summary`] at the end.
 //!
 //! ```text
-//! readers ── bundles, numbered ──▶ whichever worker is free ── outputs ──▶ sequence ──▶ writer
-//!         └─ what they have worked on themselves ─────────────────────────▶
+//! crew, each of which reads and works ──────────────────────────────────▶ sequence ──▶ writer
+//! readers ── bundles, numbered ──▶ whichever worker is free ── outputs ──▶
 //! ```
 //!
 //! Invariants: **Output order is input order**: the numbers of the bundles are, and the writer gets
@@ -14,13 +14,12 @@
 //! passed on at the latest when the input has paused for the flush interval**, unless the user wants
 //! events in order of time. On a stop, what was read is written, of files that are read side by side up
 //! to the one whose turn it is, and the unfinished record is left out.
-//! **Whoever can work does**: who reads files or stdin works on what no worker has room for, on what is
-//! ahead of its turn, and on all that it reads when there are readers enough; not beside a lone worker, nor
-//! when the input lasts (`readers_work`).
+//! **Whoever can work does**: of files and stdin whoever is free reads the next bundle and works on it;
+//! beside a lone worker, and when the input lasts, readers only read (`readers_work`).
 //!
 //! Not here: signals and the metrics endpoint (`supervisor`), exit statuses (`main`); what happens
-//! to one batch ([`worker`]) and to a bundle (`bundle`), the order of files that are read side by side
-//! (`turns`), order of what is done (`sequence`), how outputs and rejects are written (`writer`), repeats
+//! to one batch ([`worker`]) and to a bundle (`bundle`), who reads what (`crew`), the order of files that
+//! are read side by side (`turns`), order of what is done (`sequence`), how outputs and rejects are written (`writer`), repeats
 //! and order of time ([`arranger`]).
 //!
 //! Failure: [`Error`] when nothing can be written any more; a source that fails is logged and
@@ -30,9 +29,12 @@ mod answers;
 pub mod arranger;
 mod buffers;
 mod bundle;
+mod crew;
 mod dealer;
 mod follow;
 mod listen;
+mod lots;
+mod open_lot;
 mod opener;
 pub mod output;
 mod oversize;
@@ -60,9 +62,11 @@ use crate::source::{ListenError, Listener, Place, StopSignal, StopTrigger};
 use crate::state::{Position, StateError};
 use buffers::Buffers;
 use bundle::{Bundle, BundleWorker};
+use crew::{Crew, Hand};
 use dealer::Dealer;
 use listen::Bounds;
-use reader::{Flow, ReadTotals, Reading};
+use lots::Lots;
+use reader::{Flow, Reading};
 use sequence::sequence;
 use writer::Writer;
 
@@ -139,7 +143,7 @@ struct Mark {
 
 /// Runs until the input ends, the run is stopped, or nothing can be written.
 ///
-/// `outputs` is shared so that a signal can have its files reopened. `stop` ends the reader; the
+/// `metrics` are of this run alone. `outputs` is shared so that a signal can have its files reopened. `stop` ends the reader; the
 /// run itself does that when the writer cannot go on. `progress` is told of raw bytes that were
 /// read, from several threads.
 ///
@@ -158,12 +162,13 @@ pub fn run(
         let outputs = writer::lock(outputs);
         (outputs.ids(), outputs.positions(config))
     };
-    let reading = Reading::new(config, ids, signal.clone(), metrics, progress);
+    let reading = Reading::new(config, signal.clone(), metrics, progress);
+    let crew = Crew::new(&reading, Lots::new(config.inputs.clone(), ids));
     let listener = match config.inputs.as_slice() {
         [Input::Listen(address)] => Some(Listener::bind(address, signal.clone())?),
         _ => None,
     };
-    scope(|scope| {
+    let written = scope(|scope| {
         let (bundles, waiting) = sync_channel(WAITING_PER_WORKER * worker_threads(config));
         let waiting = Arc::new(Mutex::new(waiting));
         let (done, finished) = sequence();
@@ -180,63 +185,78 @@ pub fn run(
         }
         // When no worker is left, who deals out has to see it.
         drop(waiting);
-        let dealer = Dealer::new(bundles, done);
+        let dealer = Dealer::new(bundles, done.clone());
         let readers = match &listener {
             Some(listener) => start_listening(scope, config, &reading, dealer, listener)
                 .map(|reader| vec![reader]),
             None if config.ack.is_some() || config.lockstep.is_some() => {
                 start_exchange(scope, config, &reading, dealer).map(|reader| vec![reader])
             }
-            None => start_readers(scope, config, &reading, dealer, positions),
+            None if config.follow => start_following(scope, config, &reading, dealer, positions),
+            None => start_crew(scope, config, &crew, dealer, &done),
         };
+        drop(done);
         // Those that have started must not go on, nor the workers wait for the others.
-        let readers = readers.inspect_err(|_| reading.give_up(trigger))?;
+        let readers = readers.inspect_err(|_| {
+            trigger.stop();
+            crew.end();
+        })?;
         let written = Writer::new(config, outputs, metrics).write_all(finished);
         // The reader may wait for input that nobody will write any more.
         trigger.stop();
-        let mut read = ReadTotals::default();
         for reader in readers {
-            read.add(&reader.join().map_err(|_| Error::Fault("reader"))?);
+            reader.join().map_err(|_| Error::Fault("reader"))?;
         }
         for thread in working {
             thread.join().map_err(|_| Error::Fault("worker"))?;
         }
-        let written = written?;
-        Ok(Summary {
-            counts: written.counts,
-            input_bytes: read.bytes,
-            output_bytes: written.bytes,
-            unfinished_bytes: read.unfinished_bytes,
-            failed_sources: written.failed_sources,
-        })
+        written
+    })?;
+    Ok(Summary {
+        counts: written.counts,
+        input_bytes: metrics.totals().input_bytes,
+        output_bytes: written.bytes,
+        unfinished_bytes: reading.unfinished_bytes(),
+        failed_sources: written.failed_sources,
     })
 }
 
-type Reader<'scope> = ScopedJoinHandle<'scope, ReadTotals>;
+type Reader<'scope> = ScopedJoinHandle<'scope, ()>;
 
-/// Starts what reads: several readers in order, or one for each input that is followed, from these
-/// positions on.
-fn start_readers<'scope>(
+/// Starts the threads that read the inputs in order, and work on them.
+fn start_crew<'scope>(
+    scope: &'scope Scope<'scope, '_>,
+    config: &Config,
+    crew: &'scope Crew<'_>,
+    dealer: Dealer,
+    done: &sequence::Sender,
+) -> Result<Vec<Reader<'scope>>, Error> {
+    crew.begin(dealer);
+    let readers = (0..reader_threads(config)).map(|_| {
+        let hand = readers_work(config).then(|| Hand {
+            worker: BundleWorker::new(Limits::of(config)),
+            done: done.clone(),
+        });
+        let thread = Builder::new().name("reader".to_owned());
+        thread.spawn_scoped(scope, || crew.work(hand))
+    });
+    readers.collect::<Result<_, _>>().map_err(Error::Thread)
+}
+
+/// Starts a reader for each input that is followed, from these positions on.
+fn start_following<'scope>(
     scope: &'scope Scope<'scope, '_>,
     config: &'scope Config,
     reading: &'scope Reading<'_>,
     dealer: Dealer,
     positions: Vec<Option<Position>>,
 ) -> Result<Vec<Reader<'scope>>, Error> {
-    let thread = || Builder::new().name("reader".to_owned());
-    if !config.follow {
-        reading.begin_with(dealer);
-        let readers = (0..reader_threads(config)).map(|_| {
-            let worker = readers_work(config).then(|| BundleWorker::new(Limits::of(config)));
-            thread().spawn_scoped(scope, || reading.read_lots(worker))
-        });
-        return readers.collect::<Result<_, _>>().map_err(Error::Thread);
-    }
     let dealer = Arc::new(Mutex::new(dealer));
     let paths = config.inputs.iter().filter_map(Input::path);
     let readers = paths.enumerate().zip(positions).map(|(input, position)| {
         let dealer = Arc::clone(&dealer);
-        thread().spawn_scoped(scope, move || reading.follow(input, position, dealer))
+        let thread = Builder::new().name("reader".to_owned());
+        thread.spawn_scoped(scope, move || reading.follow(input, position, dealer))
     });
     readers.collect::<Result<_, _>>().map_err(Error::Thread)
 }
@@ -258,7 +278,7 @@ fn start_listening<'scope>(
     Builder::new()
         .name("listener".to_owned())
         .spawn_scoped(scope, move || {
-            reading.listen(scope, listener, bounds, &dealer)
+            reading.listen(scope, listener, bounds, &dealer);
         })
         .map_err(Error::Thread)
 }
@@ -276,10 +296,10 @@ fn start_exchange<'scope>(
     thread.spawn_scoped(scope, exchange).map_err(Error::Thread)
 }
 
-/// Whether those who read work on what they have read, when no worker has room for it: then each core
-/// finds something to do whatever the system lets run. A lone worker has others to read for it; only
-/// with `Validate::Matching` reading is most of what there is to do. What comes at its own time is left
-/// to the workers, so that its readers only wait.
+/// Whether those who read work on what they have read: then each core finds something to do whatever
+/// the system lets run, and what was read is still in its cache. A lone worker has others to read for it;
+/// only with `Validate::Matching` reading is most of what there is to do. What comes at its own time is
+/// left to workers, so that its readers only wait.
 fn readers_work(config: &Config) -> bool {
     let is_lasting = matches!(config.inputs.as_slice(), [Input::Listen(_)])
         || config.follow
@@ -288,23 +308,22 @@ fn readers_work(config: &Config) -> bool {
     !is_lasting && (config.workers.get() > 1 || config.validate == Validate::Matching)
 }
 
-/// As many as are to work, or two that only read for a lone worker. A lone stream has one, as nothing
-/// can be read beside it.
+/// As many as are to work, or two: one only reads for a lone worker, and with several files the next one
+/// is decompressed beside it.
 fn reader_threads(config: &Config) -> usize {
     match config.inputs.as_slice() {
-        [Input::Stdin] => 1,
-        _ if readers_work(config) => config.workers.get(),
+        [Input::Stdin] if !readers_work(config) => 1,
+        _ if readers_work(config) => config.workers.get().max(2),
         _ => 2,
     }
 }
 
-/// One less when there is a reader that works, but one at least.
+/// None when the readers work.
 fn worker_threads(config: &Config) -> usize {
-    let workers = config.workers.get();
     if readers_work(config) {
-        (workers - 1).max(1)
+        0
     } else {
-        workers
+        config.workers.get()
     }
 }
 
@@ -326,7 +345,7 @@ fn start_worker<'scope>(
         .name("worker".to_owned())
         .spawn_scoped(scope, move || {
             while let Ok((number, bundle)) = next() {
-                let send = |finished| done.send(number, finished);
+                let send = |finished| done.send(number, finished, true);
                 if worker.work_on(bundle, context, send) == Flow::Stop {
                     return;
                 }

@@ -1,7 +1,7 @@
 //! Gives out the work: bundles to the workers, and to each its number.
 //!
 //! In → out: bundles in input order; the same to whichever worker is free, or what became of them to
-//! the writer.
+//! the writer, or a number for who works on one itself.
 //!
 //! Invariants: **Numbers are in input order**, without a gap.
 //!
@@ -9,7 +9,7 @@
 //!
 //! Failure: none; when nobody takes anything any more, who deals out is told to stop.
 
-use std::sync::mpsc::{SyncSender, TrySendError};
+use std::sync::mpsc::SyncSender;
 
 use super::bundle::{Bundle, Dealt};
 use super::reader::Flow;
@@ -32,16 +32,11 @@ impl Dealer {
         }
     }
 
-    /// Gives a bundle to the workers. It comes back when there is no room for it.
-    pub(super) fn try_send(&mut self, bundle: Bundle) -> Result<Flow, Bundle> {
-        match self.bundles.try_send((self.next, bundle)) {
-            Ok(()) => {
-                self.next += 1;
-                Ok(Flow::GoOn)
-            }
-            Err(TrySendError::Full((_, bundle))) => Err(bundle),
-            Err(TrySendError::Disconnected(_)) => Ok(Flow::Stop),
-        }
+    /// The number of a bundle that its reader works on, and then sends by it.
+    pub(super) fn take_number(&mut self) -> u64 {
+        let number = self.next;
+        self.next += 1;
+        number
     }
 
     /// Gives the workers a bundle, or the writer what became of it, and waits for room.
@@ -59,7 +54,7 @@ impl Dealer {
                 if finished.last {
                     self.next += 1;
                 }
-                self.done.send(number, finished)
+                self.done.send(number, finished, true)
             }
         }
     }

@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::dealer::Dealer;
-use super::reader::{Flow, ReadTotals, Reader, Reading, Start};
+use super::reader::{Course, Flow, Reader, Reading, Start};
 use super::target::Target;
 use super::turns::Turn;
 use crate::source::{Followed, Follower, Spare};
@@ -34,7 +34,7 @@ impl Reading<'_> {
         (lane, path): (usize, &Path),
         position: Option<Position>,
         dealer: Arc<Mutex<Dealer>>,
-    ) -> ReadTotals {
+    ) {
         let mut reader = Reader::new(self);
         let mut target = Target::new(Turn::Any(dealer), self).in_lane(lane);
         let interval = self.flush_interval.clamp(INTERVALS.0, INTERVALS.1);
@@ -67,21 +67,23 @@ impl Reading<'_> {
             };
             let start = resumed.take().unwrap_or(Start::of(self.form));
             tracing::info!("reading {}", source.name());
-            let mut source = source.with_spare(std::mem::take(&mut spare));
-            if reader.read(&mut source, start, &mut target) == Flow::Stop
-                || target.send() == Flow::Stop
-            {
+            let source = source.with_spare(std::mem::take(&mut spare));
+            let mut course = reader.begin(source, start, &mut target);
+            if reader.read(&mut course, &mut target) == Flow::Stop {
                 break;
             }
+            let Course {
+                mut source,
+                decoder,
+                ..
+            } = course;
             spare = source.take_spare();
             let next = target.next_start().filter(|_| source.was_truncated());
             if follower.ended(source, next.map(|start| start.offset)) {
                 resumed = next;
             } else {
-                reader.finish(&mut target);
+                reader.finish(decoder, &mut target);
             }
         }
-        reader.totals.bytes = target.counted();
-        reader.totals
     }
 }

@@ -15,11 +15,11 @@
 use std::os::fd::OwnedFd;
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex};
-use std::thread::{Builder, Scope, ScopedJoinHandle};
+use std::thread::{Builder, Scope};
 use std::time::Duration;
 
 use super::dealer::Dealer;
-use super::reader::{ReadTotals, Reader, Reading, Start};
+use super::reader::{Reader, Reading, Start};
 use super::target::Target;
 use super::turns::Turn;
 use crate::source::{Listener, Source, SourceError};
@@ -33,21 +33,16 @@ pub(super) struct Bounds {
     pub(super) idle: Duration,
 }
 
-/// Connections under way, by lane.
-type Running<'scope> = Vec<Option<ScopedJoinHandle<'scope, ReadTotals>>>;
-
 impl Reading<'_> {
-    /// Takes connections until the stop signal comes, and waits for their ends.
+    /// Takes connections until the stop signal comes. Their threads end by it too.
     pub(super) fn listen<'scope>(
         &'scope self,
         scope: &'scope Scope<'scope, '_>,
         listener: &Listener,
         bounds: Bounds,
         dealer: &Arc<Mutex<Dealer>>,
-    ) -> ReadTotals {
-        let mut totals = ReadTotals::default();
+    ) {
         let (ended, free) = channel();
-        let mut running: Running<'scope> = (0..bounds.connections).map(|_| None).collect();
         for lane in 0..bounds.connections {
             // The receiver is there.
             let (Ok(()) | Err(_)) = ended.send(lane);
@@ -61,36 +56,21 @@ impl Reading<'_> {
             let name = format!("{}#{number}", listener.address());
             let after = (Arc::clone(dealer), ended.clone());
             let source = name.clone();
-            let thread = Builder::new()
-                .name("connection".to_owned())
-                .spawn_scoped(scope, move || {
-                    self.read_connection((lane, &source), connection, bounds.idle, after)
-                });
-            match thread {
-                Ok(thread) => {
-                    let before = running
-                        .get_mut(lane)
-                        .and_then(|place| place.replace(thread));
-                    if let Some(Ok(read)) = before.map(ScopedJoinHandle::join) {
-                        totals.add(&read);
-                    }
-                }
-                // The client is sent away, as there are no more threads.
-                Err(error) => {
-                    let turn = Turn::Any(Arc::clone(dealer));
-                    let mut target = Target::new(turn, self).in_lane(lane);
-                    target.push(Err(SourceError::Open { name, error }));
-                    target.send();
-                    let (Ok(()) | Err(_)) = ended.send(lane);
-                }
+            let thread =
+                Builder::new()
+                    .name("connection".to_owned())
+                    .spawn_scoped(scope, move || {
+                        self.read_connection((lane, &source), connection, bounds.idle, after);
+                    });
+            // The client is sent away, as there are no more threads.
+            if let Err(error) = thread {
+                let turn = Turn::Any(Arc::clone(dealer));
+                let mut target = Target::new(turn, self).in_lane(lane);
+                target.push(Err(SourceError::Open { name, error }));
+                target.send();
+                let (Ok(()) | Err(_)) = ended.send(lane);
             }
         }
-        for thread in running.into_iter().flatten() {
-            if let Ok(read) = thread.join() {
-                totals.add(&read);
-            }
-        }
-        totals
     }
 
     fn read_connection(
@@ -99,20 +79,18 @@ impl Reading<'_> {
         connection: OwnedFd,
         idle: Duration,
         (dealer, ended): (Arc<Mutex<Dealer>>, Sender<usize>),
-    ) -> ReadTotals {
+    ) {
         let mut reader = Reader::new(self).with_idle_timeout(idle);
         let mut target = Target::new(Turn::Any(dealer), self).in_lane(lane);
         match Source::inherited(name, connection, self.stop.clone()) {
-            Ok(mut source) => {
-                let start = Start::of(self.form);
-                reader.read(&mut source, start, &mut target);
+            Ok(source) => {
+                let mut course = reader.begin(source, Start::of(self.form), &mut target);
+                reader.read(&mut course, &mut target);
                 reader.give_back();
             }
             Err(error) => target.push(Err(error)),
         }
         target.send();
         let (Ok(()) | Err(_)) = ended.send(lane);
-        reader.totals.bytes = target.counted();
-        reader.totals
     }
 }

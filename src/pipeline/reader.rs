@@ -1,41 +1,31 @@
-//! Reads the inputs, several files at once, and makes batches of them.
+//! Reads one source and makes batches of it.
 //!
-//! In → out: the inputs of the configuration; batches of each, to its [`Target`].
+//! In → out: a source that is open; batches of it, to its [`Target`].
 //!
-//! Invariants: **Batches go out in input order.** A bundle of them is sent when it is large enough,
-//! when the input has paused for the flush interval, or when its lot ends. **Only regular files are
-//! read ahead**: any other source is opened when everything before it was dealt out, and nothing
-//! behind it is touched until it ends.
+//! Invariants: **It is time to send what was read** when it is large enough, when the input has paused
+//! for the flush interval, or when it has ended: then [`Reader::read_on`] says so.
 //!
-//! A reader takes a [`Lot`], one large file or several small ones, and reads it whether or not it is
-//! its turn.
-//!
-//! Not here: finding, opening and decompressing files (`source`), cutting (`framing`), whose turn it is
-//! (`turns`), what becomes of batches (`target`).
+//! Not here: which sources there are (`lots`, `follow`, `listen`), opening and decompressing them
+//! (`source`), cutting (`framing`), what becomes of batches (`target`).
 //!
 //! Failure: a source that fails ends there, as if the input ended; the failure is sent in its place
-//! among the batches, and the next source goes on. On a stop the unfinished record is left behind,
-//! its bytes are counted, and what later files gave is dropped: the output is a prefix.
+//! among the batches, and the next source goes on. On a stop the unfinished record is left behind, and
+//! its bytes are counted.
 
 mod exchange;
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-use std::{iter, vec};
 
 use bytes::BytesMut;
 
 use super::buffers::{Buffers, has_room};
-use super::bundle::BundleWorker;
-use super::dealer::Dealer;
 use super::target::Target;
-use super::turns::{LotTurn, Turn, Turns};
-use crate::config::{self, Config, Input, Validate};
+use super::turns::Turns;
+use crate::config::{self, Config, Validate};
 use crate::framing::{InputForm, RecordDecoder};
 use crate::metrics::Metrics;
-use crate::source::{
-    FileId, Found, Paths, Read, Source, SourceError, Spare, StopSignal, StopTrigger,
-};
+use crate::source::{Read, Source, SourceError, StopSignal};
 
 /// A buffer with so many unsent bytes is worth a bundle: a worker needs some 100 µs for it, a
 /// channel's cost is then nothing, and it stays in the second-level cache. The usual buffer has hardly
@@ -44,30 +34,6 @@ pub(super) const BATCH_BYTES: usize = 256 * 1024;
 
 /// A source begins in the buffer of the one before when there is so much room.
 const LEAST_ROOM: usize = 64 * 1024;
-
-/// A lot has so many bytes as they lie on disk, or is one file: enough to make the turn's cost
-/// nothing, and as much as is held when it has grown tenfold.
-const LOT_BYTES: u64 = 64 * 1024;
-
-/// A lot of empty files ends too.
-const LOT_FILES: usize = 64;
-
-/// What was read.
-#[derive(Debug, Default)]
-pub(super) struct ReadTotals {
-    /// Bytes, after decompression.
-    pub(super) bytes: u64,
-    /// Bytes of a record that was under way when the run was stopped.
-    pub(super) unfinished_bytes: u64,
-}
-
-impl ReadTotals {
-    /// Adds what another reader read.
-    pub(super) fn add(&mut self, other: &Self) {
-        self.bytes = self.bytes.saturating_add(other.bytes);
-        self.unfinished_bytes = self.unfinished_bytes.saturating_add(other.unfinished_bytes);
-    }
-}
 
 /// What all readers of a run share.
 pub(super) struct Reading<'a> {
@@ -81,9 +47,9 @@ pub(super) struct Reading<'a> {
     pub(super) metrics: &'a Metrics,
     progress: &'a (dyn Fn(u64) + Sync),
     buffers: Buffers,
-    queue: Mutex<Queue>,
-    turns: Turns,
-    workers: usize,
+    pub(super) turns: Turns,
+    /// Bytes of records that were under way when the run was stopped.
+    unfinished_bytes: AtomicU64,
 }
 
 /// Whether there is more to do.
@@ -94,10 +60,9 @@ pub(super) enum Flow {
 }
 
 impl<'a> Reading<'a> {
-    /// `outputs` are the files that this run writes; `progress` is told how many raw bytes came.
+    /// `progress` is told how many raw bytes came.
     pub(super) fn new(
         config: &Config,
-        outputs: Vec<FileId>,
         stop: StopSignal,
         metrics: &'a Metrics,
         progress: &'a (dyn Fn(u64) + Sync),
@@ -117,8 +82,7 @@ impl<'a> Reading<'a> {
             progress,
             buffers: Buffers::new(BATCH_BYTES),
             turns: Turns::default(),
-            workers: config.workers.get(),
-            queue: Mutex::new(Queue::new(config.inputs.clone(), outputs)),
+            unfinished_bytes: AtomicU64::new(0),
         }
     }
 
@@ -127,44 +91,15 @@ impl<'a> Reading<'a> {
         &self.buffers
     }
 
-    /// Gives the first lot its turn.
-    pub(super) fn begin_with(&self, dealer: Dealer) {
-        self.turns.begin(dealer);
+    /// A stop has left behind so many bytes of a record.
+    pub(super) fn left_unfinished(&self, bytes: usize) {
+        self.unfinished_bytes
+            .fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
-    /// Ends the readers, and the workers that wait for them, when no more readers can be started.
-    pub(super) fn give_up(&self, trigger: &StopTrigger) {
-        trigger.stop();
-        self.turns.end();
-    }
-
-    /// Reads lot after lot, until there is none, the stop signal comes, or nobody takes batches.
-    pub(super) fn read_lots(&self, worker: Option<BundleWorker>) -> ReadTotals {
-        let mut reader = Reader {
-            worker,
-            ..Reader::new(self)
-        };
-        loop {
-            let mut queue = self.queue();
-            let Some(lot) = queue.next_lot() else {
-                self.turns.end_after(queue.taken);
-                break;
-            };
-            // Held while it is read: nobody reads ahead of a stream.
-            let alone = match lot.sources.as_slice() {
-                [source] if source.is_stream() => Some(queue),
-                _ => {
-                    drop(queue);
-                    None
-                }
-            };
-            let flow = reader.read_lot(lot);
-            drop(alone);
-            if flow == Flow::Stop {
-                break;
-            }
-        }
-        reader.totals
+    /// Bytes of all records that a stop has left behind.
+    pub(super) fn unfinished_bytes(&self) -> u64 {
+        self.unfinished_bytes.load(Ordering::Relaxed)
     }
 
     /// Cuts a source that is begun there.
@@ -177,127 +112,33 @@ impl<'a> Reading<'a> {
             decoder
         }
     }
-
-    /// Whether there are as many readers under way as threads are to work, and not one alone: each has
-    /// enough to do with what it reads itself, which is still in its cache.
-    pub(super) fn readers_suffice(&self) -> bool {
-        self.turns.under_way() >= self.workers.max(2)
-    }
-
-    fn queue(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// The inputs that nobody reads yet.
-struct Queue {
-    sources: iter::Peekable<Sources>,
-    /// So many lots were taken.
-    taken: u64,
-}
-
-/// Consecutive sources that one reader reads: a stream, or files.
-struct Lot {
-    sources: Vec<Next>,
-    number: u64,
-}
-
-/// A source that is to be opened.
-enum Next {
-    Stdin,
-    File(Found),
-    Failed(SourceError),
-}
-
-impl Next {
-    /// Whether it is something else than a file: reading it too early could harm.
-    fn is_stream(&self) -> bool {
-        match self {
-            Self::Stdin => true,
-            Self::File(found) => found.size.is_none(),
-            Self::Failed(_) => false,
-        }
-    }
-
-    fn size(&self) -> u64 {
-        match self {
-            Self::File(found) => found.size.unwrap_or(0),
-            Self::Stdin | Self::Failed(_) => 0,
-        }
-    }
-}
-
-impl Queue {
-    fn new(inputs: Vec<Input>, outputs: Vec<FileId>) -> Self {
-        let sources = Sources {
-            inputs: inputs.into_iter(),
-            paths: None,
-            outputs,
-        };
-        Self {
-            sources: sources.peekable(),
-            taken: 0,
-        }
-    }
-
-    fn next_lot(&mut self) -> Option<Lot> {
-        let mut sources = vec![self.sources.next()?];
-        let mut bytes = sources.iter().map(Next::size).sum::<u64>();
-        let is_stream = sources.iter().any(Next::is_stream);
-        while !is_stream
-            && sources.len() < LOT_FILES
-            && let Some(next) = self
-                .sources
-                .next_if(|next| !next.is_stream() && bytes.saturating_add(next.size()) <= LOT_BYTES)
-        {
-            bytes += next.size();
-            sources.push(next);
-        }
-        let number = self.taken;
-        self.taken += 1;
-        Some(Lot { sources, number })
-    }
-}
-
-/// The sources of all inputs, found one after the other.
-struct Sources {
-    inputs: vec::IntoIter<Input>,
-    /// Those of the input under way.
-    paths: Option<Paths>,
-    outputs: Vec<FileId>,
-}
-
-impl Iterator for Sources {
-    type Item = Next;
-
-    fn next(&mut self) -> Option<Next> {
-        loop {
-            match self.paths.as_mut().and_then(Iterator::next) {
-                Some(Ok(found)) => return Some(Next::File(found)),
-                Some(Err(error)) => return Some(Next::Failed(error)),
-                None => match self.inputs.next()? {
-                    Input::Stdin => return Some(Next::Stdin),
-                    // It is the only input, and read in another way.
-                    Input::Listen(_) => {}
-                    Input::File(path) => self.paths = Some(Paths::new(&path, self.outputs.clone())),
-                },
-            }
-        }
-    }
 }
 
 /// One reader, with what it takes from source to source.
 pub(super) struct Reader<'a> {
     common: &'a Reading<'a>,
     buffer: BytesMut,
-    spare: Spare,
     /// A source that sends nothing for so long is at its end; zero is never.
     idle_timeout: Duration,
-    /// Has cut a source that was truncated; what it left unfinished is in `buffer`.
-    unfinished: Option<RecordDecoder>,
-    pub(super) totals: ReadTotals,
-    /// Works on what it reads when nobody else does.
-    worker: Option<BundleWorker>,
+}
+
+/// A source that is being read.
+pub(super) struct Course {
+    pub(super) source: Source,
+    pub(super) decoder: RecordDecoder,
+    /// So much room is wanted for what comes next.
+    room: usize,
+    told: Told,
+}
+
+/// Why no more is read for now.
+pub(super) enum Due {
+    /// What was pushed is to be sent.
+    Batches,
+    /// The source has ended, with what was pushed last.
+    End,
+    /// The run is stopped, and has left behind so many bytes of a record.
+    Stop(usize),
 }
 
 /// Where a source is begun.
@@ -330,11 +171,7 @@ impl<'a> Reader<'a> {
         Self {
             common,
             buffer: BytesMut::new(),
-            spare: Spare::default(),
             idle_timeout: Duration::ZERO,
-            unfinished: None,
-            totals: ReadTotals::default(),
-            worker: None,
         }
     }
 
@@ -345,118 +182,95 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn read_lot(&mut self, lot: Lot) -> Flow {
-        let turn = Turn::Lot(LotTurn::new(&self.common.turns, lot.number));
-        let mut target = Target::new(turn, self.common).with_worker(self.worker.take());
-        let read = self.read_sources(lot.sources, &mut target);
-        let (outbox, worker) = target.into_outbox();
-        self.worker = worker;
-        let (flow, counted) = match read {
-            Flow::GoOn => outbox.finish(),
-            Flow::Stop => (Flow::Stop, outbox.counted()),
-        };
-        self.totals.bytes = self.totals.bytes.saturating_add(counted);
-        flow
-    }
-
-    fn read_sources(&mut self, sources: Vec<Next>, target: &mut Target<'_>) -> Flow {
-        for next in sources {
-            if next.is_stream() && target.take_turn() == Flow::Stop {
-                return Flow::Stop;
-            }
-            let stop = self.common.stop.clone();
-            let opened = match next {
-                Next::Stdin => Source::stdin(stop),
-                Next::File(found) => Source::open(&found.path, stop)
-                    .inspect(|source| tracing::info!("reading {}", source.name())),
-                Next::Failed(error) => Err(error),
-            };
-            let flow = match opened {
-                Ok(mut source) => {
-                    let start = Start::of(self.common.form);
-                    source = source.with_spare(std::mem::take(&mut self.spare));
-                    let flow = self.read(&mut source, start, target);
-                    self.spare = source.take_spare();
-                    flow
-                }
-                Err(error) => {
-                    target.push(Err(error));
-                    Flow::GoOn
-                }
-            };
-            if flow == Flow::Stop {
-                return Flow::Stop;
-            }
-        }
-        // The turn of this lot may come much later.
-        self.give_back();
-        target.send()
-    }
-
-    /// Reads a source to its end.
-    pub(super) fn read(
+    /// Begins to read a source.
+    pub(super) fn begin(
         &mut self,
-        source: &mut Source,
+        mut source: Source,
         start: Start,
         target: &mut Target<'_>,
-    ) -> Flow {
-        let common = self.common;
-        target.begin(source, start);
-        source.limit_growth(common.max_inflate_ratio);
-        let mut decoder = common.decoder(start, target);
-        // A copy may go on with what was unfinished.
-        self.unfinished = None;
+    ) -> Course {
+        target.begin(&source, start);
+        source.limit_growth(self.common.max_inflate_ratio);
         self.buffer.clear();
-        let mut may_fill = self.make_room(LEAST_ROOM);
-        let mut told = Told::default();
+        Course {
+            source,
+            decoder: self.common.decoder(start, target),
+            room: LEAST_ROOM,
+            told: Told::default(),
+        }
+    }
+
+    /// Reads a source to its end, and sends what it gives.
+    pub(super) fn read(&mut self, course: &mut Course, target: &mut Target<'_>) -> Flow {
+        loop {
+            match self.read_on(course, target) {
+                Due::Batches => {
+                    if target.send() == Flow::Stop {
+                        return Flow::Stop;
+                    }
+                }
+                Due::End => return target.send(),
+                Due::Stop(unfinished_bytes) => {
+                    self.common.left_unfinished(unfinished_bytes);
+                    target.send();
+                    return Flow::Stop;
+                }
+            }
+        }
+    }
+
+    /// Reads until there is something to send, and pushes it.
+    pub(super) fn read_on(&mut self, course: &mut Course, target: &mut Target<'_>) -> Due {
+        let common = self.common;
+        let Course {
+            source,
+            decoder,
+            room,
+            told,
+        } = course;
+        let may_fill = self.make_room(std::mem::replace(room, BATCH_BYTES));
         loop {
             let idle_timeout = Some(self.idle_timeout).filter(|time| !time.is_zero());
             let unsent = target.unsent.wait(common.flush_interval);
             let read = self.read_more(source, may_fill, unsent.or(idle_timeout));
             told.tell(source, common);
             target.identify(source);
-            let flow = match read {
+            match read {
                 Ok(Read::Bytes(count)) => {
                     target.came(count);
                     if target.unsent.is_due(common.flush_interval) {
-                        target.push_flushed(&mut decoder, &mut self.buffer);
+                        target.push_flushed(decoder, &mut self.buffer);
                     } else if target.unsent.bytes >= BATCH_BYTES {
-                        target.push_ready(&mut decoder, &mut self.buffer);
+                        target.push_ready(decoder, &mut self.buffer);
                     } else {
                         continue;
                     }
-                    target.send()
+                    return Due::Batches;
                 }
                 Ok(Read::Idle) if unsent.is_none() => {
-                    target.push_last(&mut decoder, &mut self.buffer);
-                    return target.send();
+                    target.push_last(decoder, &mut self.buffer);
+                    return Due::End;
                 }
                 Ok(Read::Idle) => {
-                    target.push_flushed(&mut decoder, &mut self.buffer);
-                    target.send()
+                    target.push_flushed(decoder, &mut self.buffer);
+                    return Due::Batches;
                 }
                 Ok(Read::Stopped) => {
-                    target.push_flushed(&mut decoder, &mut self.buffer);
-                    self.stopped(target, decoder.unfinished_bytes(&self.buffer));
-                    Flow::Stop
+                    target.push_flushed(decoder, &mut self.buffer);
+                    return Due::Stop(decoder.unfinished_bytes(&self.buffer));
                 }
                 Ok(Read::End) if source.was_truncated() => {
-                    target.push_flushed(&mut decoder, &mut self.buffer);
-                    self.unfinished = Some(decoder);
-                    return target.send();
+                    target.push_flushed(decoder, &mut self.buffer);
+                    return Due::End;
                 }
                 ended @ (Ok(Read::End) | Err(_)) => {
-                    target.push_last(&mut decoder, &mut self.buffer);
+                    target.push_last(decoder, &mut self.buffer);
                     if let Err(error) = ended {
                         target.push(Err(error));
                     }
-                    return target.send_if_due(has_room(&self.buffer, LEAST_ROOM));
+                    return Due::End;
                 }
-            };
-            if flow == Flow::Stop {
-                return Flow::Stop;
             }
-            may_fill = self.make_room(BATCH_BYTES);
         }
     }
 
@@ -475,22 +289,18 @@ impl<'a> Reader<'a> {
     }
 
     /// Takes what a truncated source has left unfinished, as nothing goes on with it.
-    pub(super) fn finish(&mut self, target: &mut Target<'_>) {
-        if let Some(mut decoder) = self.unfinished.take() {
-            target.push_last(&mut decoder, &mut self.buffer);
-        }
+    pub(super) fn finish(&mut self, mut decoder: RecordDecoder, target: &mut Target<'_>) {
+        target.push_last(&mut decoder, &mut self.buffer);
+    }
+
+    /// Whether another source may begin behind what was read.
+    pub(super) fn has_room(&self) -> bool {
+        has_room(&self.buffer, LEAST_ROOM)
     }
 
     /// Has its buffer filled again as soon as what it read is done with.
     pub(super) fn give_back(&mut self) {
         self.common.buffers.put(std::mem::take(&mut self.buffer));
-    }
-
-    /// What a stop leaves behind belongs to the run only when it is this reader's turn.
-    fn stopped(&mut self, target: &mut Target<'_>, unfinished_bytes: usize) {
-        if target.send() == Flow::GoOn && target.take_turn() == Flow::GoOn {
-            self.totals.unfinished_bytes = unfinished_bytes as u64;
-        }
     }
 
     /// Gives what comes a buffer of its own, unless there is room for so much behind the last bytes.

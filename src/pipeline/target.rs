@@ -1,11 +1,8 @@
 //! Makes bundles of what was read.
 //!
-//! In → out: the batches of one lot, or of one input that lasts; bundles of them, worked on by those
-//! who have nothing else to do.
+//! In → out: the batches of one lot, or of one input that lasts; bundles of them.
 //!
-//! Invariants: **Each batch has its place in its source with it.** A bundle that no worker has room
-//! for, that must not go out yet, or that there are readers enough for, is worked on by who has read it,
-//! if it has a [`BundleWorker`].
+//! Invariants: **Each batch has its place in its source with it.**
 //!
 //! Not here: when it is time for a bundle (`reader`), order (`turns`), the work (`bundle`).
 //!
@@ -18,7 +15,7 @@ use bytes::BytesMut;
 use tokio_util::codec::Decoder;
 
 use super::Mark;
-use super::bundle::{Bundle, BundleWorker, Dealt, Job};
+use super::bundle::{Bundle, Dealt, Job};
 use super::reader::{BATCH_BYTES, Flow, Reading, Start};
 use super::turns::{Outbox, Turn};
 use crate::ack::Promise;
@@ -27,9 +24,7 @@ use crate::source::{Place, Source, SourceError};
 
 /// Where the batches of one lot, or of one input that lasts, go.
 pub(super) struct Target<'a> {
-    outbox: Outbox<'a>,
-    /// Works on what could not be dealt out at once.
-    worker: Option<BundleWorker>,
+    pub(super) outbox: Outbox<'a>,
     /// The next bundle.
     pub(super) bundle: Bundle,
     pub(super) unsent: Unsent,
@@ -48,7 +43,6 @@ impl<'a> Target<'a> {
     pub(super) fn new(turn: Turn<'a>, common: &'a Reading<'a>) -> Self {
         Self {
             outbox: Outbox::new(turn, common.metrics),
-            worker: None,
             bundle: Bundle::new(),
             unsent: Unsent::default(),
             common,
@@ -58,11 +52,6 @@ impl<'a> Target<'a> {
             mark: None,
             left_out: 0,
         }
-    }
-
-    /// The same target, with a worker for what cannot be dealt out at once.
-    pub(super) fn with_worker(self, worker: Option<BundleWorker>) -> Self {
-        Self { worker, ..self }
     }
 
     /// The same target for one of several sources that are read side by side.
@@ -117,11 +106,6 @@ impl<'a> Target<'a> {
     pub(super) fn came(&mut self, count: usize) {
         self.unsent.add(count);
         self.outbox.came(count);
-    }
-
-    /// Bytes that were read so far, of which it is the turn.
-    pub(super) fn counted(&self) -> u64 {
-        self.outbox.counted()
     }
 
     /// Takes what is complete by its line.
@@ -198,55 +182,26 @@ impl<'a> Target<'a> {
         }
     }
 
-    /// Sends the bundle if it is large enough, or the first of it has waited long enough, or the next
-    /// source begins in another buffer: a bundle has no more than one.
-    pub(super) fn send_if_due(&mut self, has_room: bool) -> Flow {
-        let is_large = self.unsent.bytes >= BATCH_BYTES;
-        if is_large || self.unsent.is_due(self.common.flush_interval) || !has_room {
-            self.send()
-        } else {
-            Flow::GoOn
-        }
+    /// Whether it is time to send what there is: it is enough, or the first of it has waited long
+    /// enough.
+    pub(super) fn is_due(&self) -> bool {
+        self.unsent.bytes >= BATCH_BYTES || self.unsent.is_due(self.common.flush_interval)
     }
 
-    /// Deals the bundle out, or works on it when there are readers enough for that, when no worker has
-    /// room for it or when it is another lot's turn, and holds what became of it until then.
-    pub(super) fn send(&mut self) -> Flow {
+    /// Takes what there is, to be sent by its taker.
+    pub(super) fn take_bundle(&mut self) -> Bundle {
         self.unsent = Unsent::default();
-        let bundle = std::mem::take(&mut self.bundle);
-        if self.outbox.try_deal() == Flow::Stop {
-            return Flow::Stop;
-        }
+        std::mem::take(&mut self.bundle)
+    }
+
+    /// Sends what there is to the workers.
+    pub(super) fn send(&mut self) -> Flow {
+        let bundle = self.take_bundle();
         if bundle.is_empty() {
-            return Flow::GoOn;
-        }
-        let outbox = &mut self.outbox;
-        let Some(worker) = &mut self.worker else {
-            return outbox.put(Dealt::Bundle(bundle));
-        };
-        let left = if self.common.readers_suffice() {
-            Err(bundle)
+            Flow::GoOn
         } else {
-            outbox.try_send(bundle)
-        };
-        match left {
-            Ok(flow) => flow,
-            Err(bundle) => {
-                let context = (self.common.metrics, self.common.buffers());
-                let put = |finished| outbox.put(Dealt::Finished(finished));
-                worker.work_on(bundle, context, put)
-            }
+            self.outbox.put(Dealt::Bundle(bundle))
         }
-    }
-
-    /// Waits until everything before this lot was dealt out, and deals out what is held.
-    pub(super) fn take_turn(&mut self) -> Flow {
-        self.outbox.take_turn()
-    }
-
-    /// What is not dealt out yet, and who has worked on it.
-    pub(super) fn into_outbox(self) -> (Outbox<'a>, Option<BundleWorker>) {
-        (self.outbox, self.worker)
     }
 }
 

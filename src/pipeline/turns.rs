@@ -14,10 +14,9 @@
 //! Failure: a turn that is given up, by a stop or a panic, ends all that would come after it.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use super::bundle::{Bundle, Dealt};
+use super::bundle::Dealt;
 use super::dealer::Dealer;
 use super::reader::Flow;
 use crate::metrics::Metrics;
@@ -40,8 +39,6 @@ const PARKED_LOTS: usize = 16;
 pub(super) struct Turns {
     state: Mutex<State>,
     changed: Condvar,
-    /// So many lots are being read, by readers that do not wait for their turn.
-    under_way: AtomicUsize,
 }
 
 #[derive(Default)]
@@ -83,9 +80,15 @@ impl Turns {
         drop(left);
     }
 
-    /// How many lots are being read, those not counted whose readers wait for their turn.
-    pub(super) fn under_way(&self) -> usize {
-        self.under_way.load(Ordering::Relaxed)
+    /// The number of the lot whose turn it is.
+    pub(super) fn lot(&self) -> u64 {
+        self.state().lot
+    }
+
+    /// Whether no turn will come any more.
+    pub(super) fn are_over(&self) -> bool {
+        let state = self.state();
+        state.is_over || state.lots == Some(state.lot)
     }
 
     /// The dealer, if the turn of this lot has come and nobody has it.
@@ -102,9 +105,7 @@ impl Turns {
     fn take(&self, lot: u64) -> Option<Dealer> {
         let is_to_come =
             |state: &mut State| !state.is_over && (state.lot != lot || state.dealer.is_none());
-        self.under_way.fetch_sub(1, Ordering::Relaxed);
         let waited = self.changed.wait_while(self.state(), is_to_come);
-        self.under_way.fetch_add(1, Ordering::Relaxed);
         let mut state = waited.unwrap_or_else(PoisonError::into_inner);
         // None is left when the run is over.
         state.dealer.take()
@@ -127,13 +128,13 @@ impl Turns {
     /// It is the turn of this lot. If that is parked, it comes back, to be dealt out.
     fn pass(&self, lot: u64, dealer: Dealer) -> Option<(Backlog, Dealer)> {
         let mut state = self.state();
+        state.lot = lot;
         if state.is_over || state.lots == Some(lot) {
             drop(state);
             // The workers see the end of the input.
             drop(dealer);
             return None;
         }
-        state.lot = lot;
         if let Some(held) = state.parked.remove(&lot) {
             state.parked_bytes -= held.weight;
             return Some((held, dealer));
@@ -212,7 +213,6 @@ pub(super) struct LotTurn<'a> {
 impl<'a> LotTurn<'a> {
     /// The turn of the lot of this number.
     pub(super) fn new(turns: &'a Turns, lot: u64) -> Self {
-        turns.under_way.fetch_add(1, Ordering::Relaxed);
         Self {
             turns,
             lot,
@@ -238,7 +238,6 @@ impl<'a> LotTurn<'a> {
 
 impl Drop for LotTurn<'_> {
     fn drop(&mut self) {
-        self.turns.under_way.fetch_sub(1, Ordering::Relaxed);
         if !self.is_done {
             self.turns.end();
         }
@@ -306,50 +305,41 @@ impl<'a> Outbox<'a> {
         }
     }
 
-    /// Bytes that were read so far, of which it is the turn.
-    pub(super) fn counted(&self) -> u64 {
-        self.held.counted
+    /// Whether it is this lot's turn, or any.
+    pub(super) fn has_turn(&mut self) -> bool {
+        self.turn.try_take()
     }
 
-    /// Gives a bundle to the workers. It comes back when they have no room for it, or it is another
-    /// lot's turn.
-    pub(super) fn try_send(&mut self, bundle: Bundle) -> Result<Flow, Bundle> {
-        self.turn.with_dealer(bundle, Dealer::try_send)?
+    /// The number of a bundle that who asks works on and sends, when it is this lot's turn.
+    pub(super) fn take_number(&mut self) -> Option<u64> {
+        let number = self.turn.with_dealer((), |dealer, ()| dealer.take_number());
+        number.ok()
     }
 
-    /// Deals this out, or holds it as long as it is another lot's turn.
+    /// Whether nothing more is to be held.
+    pub(super) fn is_full(&self) -> bool {
+        self.held.weight >= HELD_BYTES || self.held.dealt.len() >= HELD_BUNDLES
+    }
+
+    /// Deals this out, or holds it as long as it is another lot's turn; of what comes in many parts no
+    /// more than is to be held, and then waits for the turn.
     pub(super) fn put(&mut self, dealt: Dealt) -> Flow {
+        let more_follows = matches!(&dealt, Dealt::Finished(finished) if !finished.last);
         self.held.weight += dealt.weight();
         self.held.dealt.push_back(dealt);
-        if self.held.weight >= HELD_BYTES || self.held.dealt.len() >= HELD_BUNDLES {
-            self.take_turn()
-        } else {
-            self.try_deal()
+        if more_follows && self.is_full() && !self.turn.take() {
+            // Nobody will take it.
+            self.held = Backlog::default();
+            return Flow::Stop;
         }
+        self.deal_if_due()
     }
 
     /// Deals out what is held if the turn has come.
-    pub(super) fn try_deal(&mut self) -> Flow {
-        if self.turn.try_take() {
-            self.deal()
-        } else {
-            Flow::GoOn
+    pub(super) fn deal_if_due(&mut self) -> Flow {
+        if !self.turn.try_take() {
+            return Flow::GoOn;
         }
-    }
-
-    /// Waits until everything before this lot was dealt out, and deals out what is held.
-    pub(super) fn take_turn(&mut self) -> Flow {
-        if self.turn.take() {
-            self.deal()
-        } else {
-            // More may come of what is under way, and nobody will take it.
-            self.held.dealt.clear();
-            self.held.weight = 0;
-            Flow::Stop
-        }
-    }
-
-    fn deal(&mut self) -> Flow {
         let dealt = self.turn.with_dealer(&mut self.held, |dealer, held| {
             held.count(self.metrics);
             held.deal(dealer)
@@ -357,26 +347,29 @@ impl<'a> Outbox<'a> {
         dealt.unwrap_or(Flow::Stop)
     }
 
-    /// The lot is read to its end: parks it, if it was worked on, or passes the turn on, through the lots
-    /// that are parked behind it. Returns whether there is more to do, and how many bytes were counted.
-    pub(super) fn finish(mut self) -> (Flow, u64) {
-        if let Turn::Lot(turn) = &mut self.turn
-            && turn.dealer.is_none()
-            && self.held.is_worked_on()
-        {
-            match turn.turns.park(turn.lot, std::mem::take(&mut self.held)) {
-                Ok(()) => {
-                    turn.is_done = true;
-                    return (Flow::GoOn, 0);
-                }
-                Err(held) => self.held = held,
-            }
-        }
-        let mut flow = self.take_turn();
-        let mut counted = self.counted();
+    /// The lot is read to its end: leaves what is held of it to who has the turn, unless that has come,
+    /// or something is still to be worked on. Returns whether it did.
+    pub(super) fn try_park(&mut self) -> bool {
         let Turn::Lot(turn) = &mut self.turn else {
-            return (flow, counted);
+            return false;
         };
+        if turn.dealer.is_some() || !self.held.is_worked_on() {
+            return false;
+        }
+        match turn.turns.park(turn.lot, std::mem::take(&mut self.held)) {
+            Ok(()) => turn.is_done = true,
+            Err(held) => self.held = held,
+        }
+        turn.is_done
+    }
+
+    /// The lot is read to its end and dealt out: passes the turn on, through the lots that are parked
+    /// behind it.
+    pub(super) fn pass_on(mut self) -> Flow {
+        let Turn::Lot(turn) = &mut self.turn else {
+            return Flow::GoOn;
+        };
+        let mut flow = Flow::GoOn;
         let mut lot = turn.lot;
         let mut dealer = turn.dealer.take();
         while flow == Flow::GoOn
@@ -386,18 +379,17 @@ impl<'a> Outbox<'a> {
             if let Some((mut held, mut passed)) = turn.turns.pass(lot, passed) {
                 held.count(self.metrics);
                 flow = held.deal(&mut passed);
-                counted = counted.saturating_add(held.counted);
                 dealer = Some(passed);
             }
         }
         turn.is_done = flow == Flow::GoOn;
-        (flow, counted)
+        flow
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::AtomicU64;
+    use std::sync::atomic::{AtomicU64, Ordering};
     use std::sync::mpsc::sync_channel;
     use std::thread::scope;
 
@@ -425,12 +417,28 @@ mod tests {
             .collect()
     }
 
+    fn outbox<'a>(turns: &'a Turns, lot: u64, metrics: &'a Metrics) -> Outbox<'a> {
+        Outbox::new(Turn::Lot(LotTurn::new(turns, lot)), metrics)
+    }
+
+    /// Ends a lot as soon as that is possible.
+    fn finish(mut outbox: Outbox<'_>) -> Flow {
+        while !outbox.has_turn() {
+            if outbox.try_park() {
+                return Flow::GoOn;
+            }
+            std::thread::yield_now();
+        }
+        assert_eq!(outbox.deal_if_due(), Flow::GoOn);
+        outbox.pass_on()
+    }
+
     #[test]
     fn lots_that_are_read_side_by_side_are_dealt_out_in_order() {
         let (turns, metrics) = (Turns::default(), Metrics::off());
         let (dealer, finished) = dealer();
         turns.begin(dealer);
-        let (next, bytes) = (AtomicU64::new(0), AtomicU64::new(0));
+        let next = AtomicU64::new(0);
         let read = || {
             loop {
                 let lot = next.fetch_add(1, Ordering::Relaxed);
@@ -438,16 +446,13 @@ mod tests {
                     turns.end_after(LOTS);
                     return;
                 }
-                let turn = Turn::Lot(LotTurn::new(&turns, lot));
-                let mut outbox = Outbox::new(turn, &metrics);
+                let mut outbox = outbox(&turns, lot, &metrics);
                 // Some lots are empty, and some take long.
                 for bundle in 0..lot % 4 {
                     assert_eq!(put(&mut outbox, &format!("{lot}.{bundle}")), Flow::GoOn);
                     std::thread::yield_now();
                 }
-                let (flow, counted) = outbox.finish();
-                assert_eq!(flow, Flow::GoOn);
-                bytes.fetch_add(counted, Ordering::Relaxed);
+                assert_eq!(finish(outbox), Flow::GoOn);
             }
         };
         let found = scope(|scope| {
@@ -461,7 +466,8 @@ mod tests {
             .collect::<Vec<_>>();
         assert_eq!(found, expected);
         let all = expected.iter().map(String::len).sum::<usize>();
-        assert_eq!(bytes.into_inner(), all as u64);
+        assert_eq!(metrics.totals().input_bytes, all as u64);
+        assert!(turns.are_over());
     }
 
     #[test]
@@ -469,16 +475,19 @@ mod tests {
         let (turns, metrics) = (Turns::default(), Metrics::off());
         let (dealer, finished) = dealer();
         turns.begin(dealer);
-        let [mut first, mut second, mut third] =
-            [0, 1, 2].map(|lot| Outbox::new(Turn::Lot(LotTurn::new(&turns, lot)), &metrics));
+        let [mut first, mut second, mut third] = [0, 1, 2].map(|lot| outbox(&turns, lot, &metrics));
         put(&mut third, "third");
-        assert_eq!(third.finish(), (Flow::GoOn, 0));
+        assert!(third.try_park());
         put(&mut second, "second");
-        assert_eq!(second.finish(), (Flow::GoOn, 0));
+        assert!(second.try_park());
+        assert_eq!(metrics.totals().input_bytes, 0, "it is nobody's turn");
         put(&mut first, "first");
-        assert_eq!(first.finish(), (Flow::GoOn, 16));
+        assert!(!first.try_park(), "it is its turn");
+        assert_eq!(finish(first), Flow::GoOn);
         turns.end_after(3);
+        assert!(turns.are_over());
         assert_eq!(names(&finished), ["first", "second", "third"]);
+        assert_eq!(metrics.totals().input_bytes, 16);
     }
 
     #[test]
@@ -486,22 +495,37 @@ mod tests {
         let (turns, metrics) = (Turns::default(), Metrics::off());
         let (dealer, finished) = dealer();
         turns.begin(dealer);
-        let [mut first, mut second, third] =
-            [0, 1, 2].map(|lot| Outbox::new(Turn::Lot(LotTurn::new(&turns, lot)), &metrics));
+        let [mut first, mut second, mut third] = [0, 1, 2].map(|lot| outbox(&turns, lot, &metrics));
         put(&mut first, "first");
-        assert_eq!(third.finish(), (Flow::GoOn, 0));
-        assert_eq!(turns.under_way(), 2);
+        assert!(third.try_park());
         let waited = scope(|scope| {
-            let waiting = scope.spawn(|| second.take_turn());
-            // One that waits is no help to others.
-            while turns.under_way() > 1 {
-                std::thread::yield_now();
-            }
+            let waiting = scope.spawn(|| {
+                let part = || Dealt::Finished(Finished::named("second", false));
+                // It is too much to be held, and more is to follow.
+                let mut flows = (0..HELD_BUNDLES).map(|_| second.put(part()));
+                flows.find(|flow| *flow == Flow::Stop)
+            });
             drop(first);
             waiting.join().ok()
         });
-        assert_eq!(waited, Some(Flow::Stop));
+        assert_eq!(waited, Some(Some(Flow::Stop)));
+        assert!(turns.are_over());
         assert_eq!(names(&finished), ["first"]);
+    }
+
+    /// What a thread works on itself has to come between what was dealt out before and after.
+    #[test]
+    fn only_who_has_the_turn_gets_a_number() {
+        let (turns, metrics) = (Turns::default(), Metrics::off());
+        let (dealer, _finished) = dealer();
+        turns.begin(dealer);
+        let [mut first, mut second] = [0, 1].map(|lot| outbox(&turns, lot, &metrics));
+        assert_eq!(second.take_number(), None);
+        put(&mut first, "first");
+        assert_eq!(first.take_number(), Some(1));
+        assert_eq!(finish(first), Flow::GoOn);
+        assert!(second.has_turn());
+        assert_eq!(second.take_number(), Some(2));
     }
 
     #[test]

@@ -14,9 +14,11 @@ use std::sync::{Arc, Mutex};
 
 use bytes::BytesMut;
 
-use super::{Dealer, Flow, LEAST_ROOM, ReadTotals, Reading, Start, Target, Told, Turn};
+use super::{Flow, LEAST_ROOM, Reading, Start, Target, Told};
 use crate::ack::{Omprog, Promise, Request};
 use crate::framing::{Batch, BatchContent, InputForm, LineDecoder, OversizePart};
+use crate::pipeline::dealer::Dealer;
+use crate::pipeline::turns::Turn;
 use crate::source::{Read, Source};
 
 /// So many lines at most are dealt out together: each has an output of its own, and the counts in it
@@ -26,26 +28,20 @@ const BUNDLE_LINES: usize = 64;
 impl Reading<'_> {
     /// Reads lines until there are no more. `session` says what each is, when they are a conversation
     /// about what is kept.
-    pub(in crate::pipeline) fn exchange(
-        &self,
-        session: Option<Omprog>,
-        dealer: Dealer,
-    ) -> ReadTotals {
+    pub(in crate::pipeline) fn exchange(&self, session: Option<Omprog>, dealer: Dealer) {
         let turn = Turn::Any(Arc::new(Mutex::new(dealer)));
         let target = Target::new(turn, self);
         let mut exchange = Exchange { target, session };
-        let left = match Source::stdin(self.stop.clone()) {
+        match Source::stdin(self.stop.clone()) {
             // One message must not decide how all others are read.
-            Ok(source) => exchange.read(source.plain(), self),
+            Ok(source) => {
+                let left = exchange.read(source.plain(), self);
+                self.left_unfinished(left);
+            }
             Err(error) => {
                 exchange.target.push(Err(error));
                 exchange.target.send();
-                0
             }
-        };
-        ReadTotals {
-            bytes: exchange.target.counted(),
-            unfinished_bytes: left as u64,
         }
     }
 }

@@ -1,0 +1,221 @@
+//! The threads that read lots, and work on what they have read.
+//!
+//! In → out: the lots of the input; what became of them, in order, to the writer.
+//!
+//! Invariants: **The lot whose turn it is goes first**: while one thread works on a bundle of it,
+//! whichever thread is free reads the next one. Only when somebody does is another lot begun. **A thread
+//! has no more than one lot of which it is not the turn.** So a lone stream keeps all cores busy, and of
+//! several files each is read by one thread, in whose cache it stays.
+//!
+//! Not here: reading a lot (`open_lot`), which lots there are (`lots`), order (`turns`, `sequence`).
+//!
+//! Failure: a thread that leaves ends all turns, as it does when it is done, is stopped or panics.
+
+use std::hint::spin_loop;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::bundle::BundleWorker;
+use super::dealer::Dealer;
+use super::lots::{Lots, NextLot};
+use super::open_lot::{OpenLot, Step};
+use super::reader::{Flow, Reading};
+use super::sequence;
+
+/// So long a thread looks for something to do before it sleeps. Another one reads a bundle in 40 µs, and
+/// to be waken up takes some 50 more: of 100 MB that are searched and not parsed, two threads that slept
+/// at once took 31 ms, and 26 with this.
+const LOOK_OUT: Duration = Duration::from_micros(60);
+
+/// Those who read, and what they share.
+pub(super) struct Crew<'a> {
+    reading: &'a Reading<'a>,
+    lots: Mutex<Lots>,
+    state: Mutex<State<'a>>,
+    changed: Condvar,
+    /// How often something has come up for those who wait.
+    changes: AtomicU64,
+    /// One of those who wait does not sleep.
+    has_lookout: AtomicBool,
+}
+
+#[derive(Default)]
+struct State<'a> {
+    /// The lot whose turn it is, while nobody takes a step of it.
+    in_turn: Option<Box<OpenLot<'a>>>,
+    sleeping: usize,
+}
+
+/// Works on bundles, and sends what became of them.
+pub(super) struct Hand {
+    pub(super) worker: BundleWorker,
+    pub(super) done: sequence::Sender,
+}
+
+impl<'a> Crew<'a> {
+    pub(super) fn new(reading: &'a Reading<'a>, lots: Lots) -> Self {
+        Self {
+            reading,
+            lots: Mutex::new(lots),
+            state: Mutex::default(),
+            changed: Condvar::new(),
+            changes: AtomicU64::new(0),
+            has_lookout: AtomicBool::new(false),
+        }
+    }
+
+    /// Gives the first lot its turn.
+    pub(super) fn begin(&self, dealer: Dealer) {
+        self.reading.turns.begin(dealer);
+    }
+
+    /// Ends everything, as far as it was not done.
+    pub(super) fn end(&self) {
+        self.reading.turns.end();
+        self.tell_all();
+    }
+
+    /// Reads lots until there is none, the stop signal comes, or nobody takes what they give. Without a
+    /// hand it leaves the work to others.
+    pub(super) fn work(&self, mut hand: Option<Hand>) {
+        let _leaves = Leaves(self);
+        let mut own = None;
+        while let Some(mut lot) = self.next(&mut own, hand.as_ref()) {
+            let may_last = lot.may_last();
+            if may_last && let Some(hand) = &hand {
+                hand.done.hurry();
+            }
+            match lot.step(hand.as_mut().map(|hand| &mut hand.worker)) {
+                // It has another one already, of which it is not the turn.
+                Step::GoOn if own.is_some() => self.put_back(lot),
+                Step::GoOn => own = Some(lot),
+                Step::Work(number, bundle) => {
+                    self.put_back(lot);
+                    let Some(Hand { worker, done }) = &mut hand else {
+                        continue;
+                    };
+                    let context = (self.reading.metrics, self.reading.buffers());
+                    let send = |finished| done.send(number, finished, may_last);
+                    if worker.work_on(bundle, context, send) == Flow::Stop {
+                        return;
+                    }
+                }
+                Step::End => {
+                    let flow = lot.pass_on();
+                    self.tell_all();
+                    if flow == Flow::Stop {
+                        return;
+                    }
+                }
+                Step::Stop => return,
+            }
+        }
+    }
+
+    /// A lot to take a step of: its own, the one in turn, or a new one. Waits for one; none comes when
+    /// all are done.
+    fn next(
+        &self,
+        own: &mut Option<Box<OpenLot<'a>>>,
+        hand: Option<&Hand>,
+    ) -> Option<Box<OpenLot<'a>>> {
+        loop {
+            let seen = self.changes.load(Ordering::Acquire);
+            let lot = own
+                .take_if(|lot| lot.can_go_on())
+                .or_else(|| self.state().in_turn.take());
+            if lot.is_some() {
+                return lot;
+            }
+            if own.is_none()
+                && let Some(lot) = self.open_next()
+            {
+                return Some(lot);
+            }
+            if self.reading.turns.are_over() {
+                return None;
+            }
+            if !self.has_looked_out(seen) {
+                if let Some(hand) = hand {
+                    hand.done.hurry();
+                }
+                self.sleep(seen);
+            }
+        }
+    }
+
+    fn open_next(&self) -> Option<Box<OpenLot<'a>>> {
+        let mut lots = self.lots.lock().unwrap_or_else(PoisonError::into_inner);
+        match lots.take(self.reading.turns.lot()) {
+            NextLot::Lot(lot) => Some(Box::new(OpenLot::new(self.reading, lot))),
+            NextLot::Later => None,
+            NextLot::None(count) => {
+                self.reading.turns.end_after(count);
+                None
+            }
+        }
+    }
+
+    /// Leaves the lot in turn to whoever is free.
+    fn put_back(&self, lot: Box<OpenLot<'a>>) {
+        let mut state = self.state();
+        state.in_turn = Some(lot);
+        self.changes.fetch_add(1, Ordering::Release);
+        // To notify nobody is a system call.
+        let wakes = state.sleeping > 0 && !self.has_lookout.load(Ordering::Relaxed);
+        drop(state);
+        if wakes {
+            self.changed.notify_one();
+        }
+    }
+
+    fn tell_all(&self) {
+        let state = self.state();
+        self.changes.fetch_add(1, Ordering::Release);
+        drop(state);
+        self.changed.notify_all();
+    }
+
+    fn has_changed(&self, seen: u64) -> bool {
+        self.changes.load(Ordering::Acquire) != seen
+    }
+
+    /// Looks for a change for a moment, unless another thread does. Returns whether there was one.
+    fn has_looked_out(&self, seen: u64) -> bool {
+        if !self.has_lookout.swap(true, Ordering::Relaxed) {
+            let since = Instant::now();
+            while !self.has_changed(seen) && since.elapsed() < LOOK_OUT {
+                spin_loop();
+            }
+            self.has_lookout.store(false, Ordering::Relaxed);
+        }
+        self.has_changed(seen)
+    }
+
+    /// Waits for a change.
+    fn sleep(&self, seen: u64) {
+        let mut state = self.state();
+        state.sleeping += 1;
+        while !self.has_changed(seen) {
+            state = self
+                .changed
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+        state.sleeping -= 1;
+    }
+
+    fn state(&self) -> MutexGuard<'_, State<'a>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Ends everything when its thread leaves.
+struct Leaves<'c, 'a>(&'c Crew<'a>);
+
+impl Drop for Leaves<'_, '_> {
+    fn drop(&mut self) {
+        self.0.end();
+    }
+}
