@@ -285,8 +285,8 @@ pub struct Options {
     )]
     pub reorder_records: Option<NonZeroUsize>,
 
-    /// Threads that work on records, from 1 to 1024, of several files up to twice as many; the output
-    /// is the same for any number [default: one a core]
+    /// Threads that work on records, from 1 to 1024; the output is the same for any number [default:
+    /// one a core]
     #[arg(long, value_name = "N", value_parser = by(value::THREADS), help_heading = "Speed")]
     pub workers: Option<NonZeroUsize>,
 

@@ -60,14 +60,14 @@ use crate::metrics::Metrics;
 use crate::sink::SinkError;
 use crate::source::{ListenError, Listener, Place, StopSignal, StopTrigger};
 use crate::state::{Position, StateError};
-use buffers::Buffers;
-use bundle::{Bundle, BundleWorker};
-use crew::{Crew, Hand};
+use bundle::{Bundle, BundleWorker, Hand};
+use crew::Crew;
 use dealer::Dealer;
 use listen::Bounds;
 use lots::Lots;
 use reader::{Flow, Reading};
-use sequence::sequence;
+use sequence::{Wake, sequence};
+use turns::Turns;
 use writer::Writer;
 
 /// Bundles that wait for any worker, for each that there is: one keeps it busy, a second evens out those
@@ -163,7 +163,8 @@ pub fn run(
         (outputs.ids(), outputs.positions(config))
     };
     let reading = Reading::new(config, signal.clone(), metrics, progress);
-    let crew = Crew::new(&reading, Lots::new(config.inputs.clone(), ids));
+    let turns = Turns::default();
+    let crew = Crew::new(&reading, &turns, Lots::new(config.inputs.clone(), ids));
     let listener = match config.inputs.as_slice() {
         [Input::Listen(address)] => Some(Listener::bind(address, signal.clone())?),
         _ => None,
@@ -174,14 +175,8 @@ pub fn run(
         let (done, finished) = sequence();
         let mut working = Vec::new();
         for _ in 0..worker_threads(config) {
-            let worker = BundleWorker::new(Limits::of(config));
-            let channels = (Arc::clone(&waiting), done.clone());
-            working.push(start_worker(
-                scope,
-                worker,
-                (metrics, reading.buffers()),
-                channels,
-            )?);
+            let hand = hand(config, &reading, &done);
+            working.push(start_worker(scope, hand, Arc::clone(&waiting))?);
         }
         // When no worker is left, who deals out has to see it.
         drop(waiting);
@@ -193,7 +188,7 @@ pub fn run(
                 start_exchange(scope, config, &reading, dealer).map(|reader| vec![reader])
             }
             None if config.follow => start_following(scope, config, &reading, dealer, positions),
-            None => start_crew(scope, config, &crew, dealer, &done),
+            None => start_crew(scope, config, (&crew, &reading), dealer, &done),
         };
         drop(done);
         // Those that have started must not go on, nor the workers wait for the others.
@@ -224,19 +219,16 @@ pub fn run(
 type Reader<'scope> = ScopedJoinHandle<'scope, ()>;
 
 /// Starts the threads that read the inputs in order, and work on them.
-fn start_crew<'scope>(
+fn start_crew<'scope, 'run: 'scope>(
     scope: &'scope Scope<'scope, '_>,
     config: &Config,
-    crew: &'scope Crew<'_>,
+    (crew, reading): (&'scope Crew<'run>, &'run Reading<'_>),
     dealer: Dealer,
     done: &sequence::Sender,
 ) -> Result<Vec<Reader<'scope>>, Error> {
     crew.begin(dealer);
     let readers = (0..reader_threads(config)).map(|_| {
-        let hand = readers_work(config).then(|| Hand {
-            worker: BundleWorker::new(Limits::of(config)),
-            done: done.clone(),
-        });
+        let hand = readers_work(config).then(|| hand(config, reading, done));
         let thread = Builder::new().name("reader".to_owned());
         thread.spawn_scoped(scope, || crew.work(hand))
     });
@@ -308,12 +300,11 @@ fn readers_work(config: &Config) -> bool {
     !is_lasting && (config.workers.get() > 1 || config.validate == Validate::Matching)
 }
 
-/// As many as are to work, or two: one only reads for a lone worker, and with several files the next one
-/// is decompressed beside it.
+/// As many as are to work, or two. Of those that only read for a lone worker, a lone stream has one.
 fn reader_threads(config: &Config) -> usize {
     match config.inputs.as_slice() {
-        [Input::Stdin] if !readers_work(config) => 1,
         _ if readers_work(config) => config.workers.get().max(2),
+        [Input::Stdin] => 1,
         _ => 2,
     }
 }
@@ -333,9 +324,8 @@ type Waiting = Arc<Mutex<Receiver<(u64, Bundle)>>>;
 
 fn start_worker<'scope>(
     scope: &'scope Scope<'scope, '_>,
-    mut worker: BundleWorker,
-    context: (&'scope Metrics, &'scope Buffers),
-    (waiting, done): (Waiting, sequence::Sender),
+    mut hand: Hand<'scope>,
+    waiting: Waiting,
 ) -> Result<ScopedJoinHandle<'scope, ()>, Error> {
     let next = move || {
         let waiting = waiting.lock().unwrap_or_else(PoisonError::into_inner);
@@ -345,11 +335,18 @@ fn start_worker<'scope>(
         .name("worker".to_owned())
         .spawn_scoped(scope, move || {
             while let Ok((number, bundle)) = next() {
-                let send = |finished| done.send(number, finished, true);
-                if worker.work_on(bundle, context, send) == Flow::Stop {
+                if hand.work_on(number, bundle, Wake::AtOnce) == Flow::Stop {
                     return;
                 }
             }
         })
         .map_err(Error::Thread)
+}
+
+fn hand<'a>(config: &Config, reading: &'a Reading<'_>, done: &sequence::Sender) -> Hand<'a> {
+    let limits = Limits::of(config);
+    Hand {
+        worker: BundleWorker::new(limits, reading.metrics, reading.buffers()),
+        done: done.clone(),
+    }
 }

@@ -402,6 +402,24 @@ fn is_inside(part: &str) -> bool {
     last.is_some_and(|at| !part[at..].contains('}'))
 }
 
+/// It waited for what came next, and a stop forgot it.
+#[test]
+fn r_what_a_truncated_file_has_left_unfinished_is_a_reject_at_once() {
+    let place = Place::new();
+    place.append("in", &records(0..2));
+    place.append("in", "{\"n\":");
+    let running = place.follow(&["in"]);
+    wait_for_lines(&running, 2);
+    let file = OpenOptions::new().write(true).open(place.path("in"));
+    file.unwrap().set_len(0).unwrap();
+    wait_for_lines(&running, 3);
+    running.signal(Signal::TERM);
+    let done = running.wait();
+    assert_eq!(done.code, Some(1));
+    let reject = "{\"hsmtrail_reject\":{\"reason\":\"truncated\"";
+    assert!(done.lines()[2].starts_with(reject), "{}", done.text());
+}
+
 #[test]
 fn a_file_that_is_gone_is_said() {
     let place = Place::new();

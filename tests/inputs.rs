@@ -217,6 +217,33 @@ fn a_run_does_not_read_what_it_writes() {
     }
 }
 
+/// What comes of a bundle in many parts has to wait for its turn, as it is too much to be held.
+#[test]
+fn files_that_become_much_longer_come_out_in_their_order() {
+    let place = tempfile::tempdir().unwrap();
+    for file in 0..8 {
+        let text = match file % 4 {
+            0 => lines(&[other(file), cloudhsm(file)]),
+            1 => lines(&(0..400).map(other).collect::<Vec<_>>()),
+            // Each digit is a reject.
+            _ => format!("{file} ").repeat(40_000) + "\n",
+        };
+        let raw = if file % 3 == 0 {
+            gzip(text)
+        } else {
+            text.into_bytes()
+        };
+        fs::write(place.path().join(format!("{file:02}.json")), raw).unwrap();
+    }
+    let first = run_in(place.path(), &["--workers", "1", "."]);
+    assert_eq!(first.code, Some(1));
+    for workers in ["2", "8"] {
+        let done = run_in(place.path(), &["--workers", workers, "."]);
+        assert!(done.text() == first.text(), "{workers} workers");
+        assert_eq!(done.code, Some(1));
+    }
+}
+
 fn fifo(place: &Path) -> PathBuf {
     let path = place.join("fifo");
     let made = Command::new("mkfifo").arg(&path).status().unwrap();
@@ -224,22 +251,31 @@ fn fifo(place: &Path) -> PathBuf {
     path
 }
 
-/// What stands behind a stream is not touched before the stream ends.
+/// What stands behind a stream is not touched before the stream ends, and what stands before it does not
+/// wait for it.
 #[test]
 fn nothing_is_read_ahead_of_a_stream() {
     let place = place(&[("a", lines(&[other(1)]).as_bytes())]);
     let path = fifo(place.path());
-    let mut command = hsmtrail(["--workers", "2", "a", "fifo", "b"]);
-    command.current_dir(place.path());
-    let running = Running::start(command);
-    running.expect_out(&lines(&[other(1)]));
-    let mut writer = OpenOptions::new().write(true).open(&path).unwrap();
-    writer.write_all(lines(&[other(2)]).as_bytes()).unwrap();
-    running.expect_out(&lines(&[other(1), other(2)]));
-    fs::write(place.path().join("b"), lines(&[other(3)])).unwrap();
-    drop(writer);
-    let done = running.finish();
-    assert_eq!(done.quiet(), lines(&[other(1), other(2), other(3)]));
+    for options in [
+        &["--workers", "1"][..],
+        &["--workers", "1", "--validate", "matching"],
+        &["--workers", "2"],
+        &["--workers", "8"],
+    ] {
+        let mut command = hsmtrail([options, &["a", "fifo", "b"]].concat());
+        command.current_dir(place.path());
+        let running = Running::start(command);
+        running.expect_out(&lines(&[other(1)]));
+        let mut writer = OpenOptions::new().write(true).open(&path).unwrap();
+        writer.write_all(lines(&[other(2)]).as_bytes()).unwrap();
+        running.expect_out(&lines(&[other(1), other(2)]));
+        fs::write(place.path().join("b"), lines(&[other(3)])).unwrap();
+        drop(writer);
+        let done = running.finish();
+        assert_eq!(done.quiet(), lines(&[other(1), other(2), other(3)]));
+        fs::remove_file(place.path().join("b")).unwrap();
+    }
 }
 
 #[test]

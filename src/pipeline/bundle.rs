@@ -4,7 +4,7 @@
 //!
 //! Invariants: **A job's parts come in order, and the last one says so.**
 //!
-//! Not here: what happens to one batch (`worker`), which thread works on what (`pipeline`, `target`).
+//! Not here: what happens to one batch (`worker`), which thread works on what (`crew`, `pipeline`).
 //!
 //! Failure: none; a source's failure is handed through, in its place.
 
@@ -16,6 +16,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use super::buffers::Buffers;
 use super::output::{Output, Returned};
 use super::reader::Flow;
+use super::sequence::{self, Wake};
 use super::worker::Worker;
 use super::{Limits, Mark};
 use crate::ack::Promise;
@@ -32,7 +33,8 @@ pub(super) type Bundle = Vec<Job>;
 /// A batch on its way, or, in its place among the batches, why its source ends.
 pub(super) struct Job {
     pub(super) source: Arc<str>,
-    /// Whose record numbers these are, of sources that are read side by side.
+    /// Whose record numbers these are, of sources whose records come in any order: inputs that are followed, and
+    /// connections.
     pub(super) lane: usize,
     /// The first of its source: record numbers begin anew.
     pub(super) first: bool,
@@ -133,30 +135,30 @@ impl Done {
 }
 
 /// Works on bundles, one after the other, with the buffers that come back from the writer.
-pub(super) struct BundleWorker {
+pub(super) struct BundleWorker<'a> {
     worker: Worker,
     returned: Returned,
     used: Sender<Output>,
+    metrics: &'a Metrics,
+    /// Where the batches' buffers go.
+    buffers: &'a Buffers,
 }
 
-impl BundleWorker {
-    pub(super) fn new(limits: Limits) -> Self {
+impl<'a> BundleWorker<'a> {
+    pub(super) fn new(limits: Limits, metrics: &'a Metrics, buffers: &'a Buffers) -> Self {
         let (used, returned) = channel();
         Self {
             worker: Worker::new(limits),
             returned: Returned::new(returned),
             used,
+            metrics,
+            buffers,
         }
     }
 
     /// Works on a bundle, and sends what became of it, an output that gets long in parts. Returns
     /// whether there is more to do.
-    pub(super) fn work_on(
-        &mut self,
-        bundle: Bundle,
-        (metrics, buffers): (&Metrics, &Buffers),
-        send: impl FnMut(Finished) -> Flow,
-    ) -> Flow {
+    pub(super) fn work_on(&mut self, bundle: Bundle, send: impl FnMut(Finished) -> Flow) -> Flow {
         let begun = Instant::now();
         let waited = Cell::new(Duration::ZERO);
         self.returned.get_ready(bundle.len());
@@ -199,7 +201,7 @@ impl BundleWorker {
             let spill = |output: &mut Output| {
                 let fresh = returned.borrow_mut().next();
                 put(Ok(std::mem::replace(output, fresh)), false);
-                // When nobody takes it, nobody takes the last part either.
+                // Who sends the last part, or looks for more to do, sees that nobody takes it.
                 let (Flow::GoOn | Flow::Stop) = send(false);
             };
             let result = work.map(|batch| {
@@ -213,10 +215,26 @@ impl BundleWorker {
         }
         // The batches of a bundle are usually parts of one buffer, which is free with the last of them.
         if let Some(part) = last {
-            buffers.put(part);
+            self.buffers.put(part);
         }
-        metrics.worker_busy(begun.elapsed().saturating_sub(waited.get()));
+        self.metrics
+            .worker_busy(begun.elapsed().saturating_sub(waited.get()));
         send(true)
+    }
+}
+
+/// One of those who work: what it makes of a numbered bundle goes where numbers are put in order.
+pub(super) struct Hand<'a> {
+    pub(super) worker: BundleWorker<'a>,
+    pub(super) done: sequence::Sender,
+}
+
+impl Hand<'_> {
+    /// Works on a bundle and sends what became of it. Returns whether there is more to do.
+    pub(super) fn work_on(&mut self, number: u64, bundle: Bundle, wake: Wake) -> Flow {
+        let done = &self.done;
+        let send = |finished| done.send(number, finished, wake);
+        self.worker.work_on(bundle, send)
     }
 }
 

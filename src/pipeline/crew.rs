@@ -2,10 +2,12 @@
 //!
 //! In → out: the lots of the input; what became of them, in order, to the writer.
 //!
-//! Invariants: **The lot whose turn it is goes first**: while one thread works on a bundle of it,
-//! whichever thread is free reads the next one. Only when somebody does is another lot begun. **A thread
-//! has no more than one lot of which it is not the turn.** So a lone stream keeps all cores busy, and of
-//! several files each is read by one thread, in whose cache it stays.
+//! Invariants: **A thread takes the next step of its own lot, until that holds all that it may before its
+//! turn; then of the lot in turn; and only when another thread takes that step it begins a lot.** So a
+//! lone stream keeps all cores busy, and of several files each is read by one thread, in whose cache it
+//! stays. **The lot in turn gets on**: who has taken a step of it comes back to it when nobody else has,
+//! as he has no lot of his own that does not wait. So he never waits for a turn himself, as who works on
+//! a bundle in many parts may.
 //!
 //! Not here: reading a lot (`open_lot`), which lots there are (`lots`), order (`turns`, `sequence`).
 //!
@@ -16,21 +18,23 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::bundle::BundleWorker;
+use super::bundle::Hand;
 use super::dealer::Dealer;
 use super::lots::{Lots, NextLot};
 use super::open_lot::{OpenLot, Step};
 use super::reader::{Flow, Reading};
-use super::sequence;
+use super::sequence::Wake;
+use super::turns::Turns;
 
 /// So long a thread looks for something to do before it sleeps. Another one reads a bundle in 40 µs, and
-/// to be waken up takes some 50 more: of 100 MB that are searched and not parsed, two threads that slept
+/// to be woken takes some 50 more: of 100 MB that are searched and not parsed, two threads that slept
 /// at once took 31 ms, and 26 with this.
 const LOOK_OUT: Duration = Duration::from_micros(60);
 
 /// Those who read, and what they share.
 pub(super) struct Crew<'a> {
     reading: &'a Reading<'a>,
+    turns: &'a Turns,
     lots: Mutex<Lots>,
     state: Mutex<State<'a>>,
     changed: Condvar,
@@ -47,16 +51,11 @@ struct State<'a> {
     sleeping: usize,
 }
 
-/// Works on bundles, and sends what became of them.
-pub(super) struct Hand {
-    pub(super) worker: BundleWorker,
-    pub(super) done: sequence::Sender,
-}
-
 impl<'a> Crew<'a> {
-    pub(super) fn new(reading: &'a Reading<'a>, lots: Lots) -> Self {
+    pub(super) fn new(reading: &'a Reading<'a>, turns: &'a Turns, lots: Lots) -> Self {
         Self {
             reading,
+            turns,
             lots: Mutex::new(lots),
             state: Mutex::default(),
             changed: Condvar::new(),
@@ -67,41 +66,37 @@ impl<'a> Crew<'a> {
 
     /// Gives the first lot its turn.
     pub(super) fn begin(&self, dealer: Dealer) {
-        self.reading.turns.begin(dealer);
+        self.turns.begin(dealer);
     }
 
     /// Ends everything, as far as it was not done.
     pub(super) fn end(&self) {
-        self.reading.turns.end();
+        self.turns.end();
         self.tell_all();
     }
 
     /// Reads lots until there is none, the stop signal comes, or nobody takes what they give. Without a
     /// hand it leaves the work to others.
-    pub(super) fn work(&self, mut hand: Option<Hand>) {
+    pub(super) fn work(&self, mut hand: Option<Hand<'a>>) {
         let _leaves = Leaves(self);
         let mut own = None;
         while let Some(mut lot) = self.next(&mut own, hand.as_ref()) {
-            let may_last = lot.may_last();
-            if may_last && let Some(hand) = &hand {
-                hand.done.hurry();
+            let mut wake = Wake::ForMuch;
+            if lot.may_wait() {
+                wake = Wake::AtOnce;
+                hurry(hand.as_ref());
             }
-            match lot.step(hand.as_mut().map(|hand| &mut hand.worker)) {
-                // It has another one already, of which it is not the turn.
+            match lot.step(hand.as_mut()) {
+                // It is the one in turn, and its own waits.
                 Step::GoOn if own.is_some() => self.put_back(lot),
                 Step::GoOn => own = Some(lot),
-                Step::Work(number, bundle) => {
+                Step::Work(hand, number, bundle) => {
                     self.put_back(lot);
-                    let Some(Hand { worker, done }) = &mut hand else {
-                        continue;
-                    };
-                    let context = (self.reading.metrics, self.reading.buffers());
-                    let send = |finished| done.send(number, finished, may_last);
-                    if worker.work_on(bundle, context, send) == Flow::Stop {
+                    if hand.work_on(number, bundle, wake) == Flow::Stop {
                         return;
                     }
                 }
-                Step::End => {
+                Step::LotEnded => {
                     let flow = lot.pass_on();
                     self.tell_all();
                     if flow == Flow::Stop {
@@ -113,17 +108,19 @@ impl<'a> Crew<'a> {
         }
     }
 
-    /// A lot to take a step of: its own, the one in turn, or a new one. Waits for one; none comes when
-    /// all are done.
+    /// The lot to take a step of. Waits for one; none comes when all are done, or the run is.
     fn next(
         &self,
         own: &mut Option<Box<OpenLot<'a>>>,
-        hand: Option<&Hand>,
+        hand: Option<&Hand<'a>>,
     ) -> Option<Box<OpenLot<'a>>> {
         loop {
             let seen = self.changes.load(Ordering::Acquire);
+            if self.turns.are_over() {
+                return None;
+            }
             let lot = own
-                .take_if(|lot| lot.can_go_on())
+                .take_if(|lot| lot.try_resume())
                 .or_else(|| self.state().in_turn.take());
             if lot.is_some() {
                 return lot;
@@ -133,13 +130,8 @@ impl<'a> Crew<'a> {
             {
                 return Some(lot);
             }
-            if self.reading.turns.are_over() {
-                return None;
-            }
             if !self.has_looked_out(seen) {
-                if let Some(hand) = hand {
-                    hand.done.hurry();
-                }
+                hurry(hand);
                 self.sleep(seen);
             }
         }
@@ -147,11 +139,11 @@ impl<'a> Crew<'a> {
 
     fn open_next(&self) -> Option<Box<OpenLot<'a>>> {
         let mut lots = self.lots.lock().unwrap_or_else(PoisonError::into_inner);
-        match lots.take(self.reading.turns.lot()) {
-            NextLot::Lot(lot) => Some(Box::new(OpenLot::new(self.reading, lot))),
+        match lots.take(self.turns.lot()) {
+            NextLot::Lot(lot) => Some(Box::new(OpenLot::new(self.reading, self.turns, lot))),
             NextLot::Later => None,
-            NextLot::None(count) => {
-                self.reading.turns.end_after(count);
+            NextLot::NoMore(count) => {
+                self.turns.end_after(count);
                 None
             }
         }
@@ -170,11 +162,15 @@ impl<'a> Crew<'a> {
         }
     }
 
+    /// A turn was passed on, or there is none any more.
     fn tell_all(&self) {
         let state = self.state();
         self.changes.fetch_add(1, Ordering::Release);
+        let wakes = state.sleeping > 0;
         drop(state);
-        self.changed.notify_all();
+        if wakes {
+            self.changed.notify_all();
+        }
     }
 
     fn has_changed(&self, seen: u64) -> bool {
@@ -208,6 +204,13 @@ impl<'a> Crew<'a> {
 
     fn state(&self) -> MutexGuard<'_, State<'a>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Has the writer take what there is: it may be long until there is more.
+fn hurry(hand: Option<&Hand<'_>>) {
+    if let Some(hand) = hand {
+        hand.done.hurry();
     }
 }
 

@@ -13,10 +13,11 @@ use std::sync::mpsc::SyncSender;
 
 use super::bundle::{Bundle, Dealt};
 use super::reader::Flow;
-use super::sequence;
+use super::sequence::{self, Wake};
 
 /// Gives bundles to the workers, and numbers, by which what becomes of them is put in order again.
 pub(super) struct Dealer {
+    /// To nobody when all who read work on it themselves.
     bundles: SyncSender<(u64, Bundle)>,
     done: sequence::Sender,
     /// The number of the next bundle.
@@ -54,7 +55,7 @@ impl Dealer {
                 if finished.last {
                     self.next += 1;
                 }
-                self.done.send(number, finished, true)
+                self.done.send(number, finished, Wake::AtOnce)
             }
         }
     }

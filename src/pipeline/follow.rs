@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::dealer::Dealer;
-use super::reader::{Course, Flow, Reader, Reading, Start};
+use super::reader::{Flow, OpenSource, Reader, Reading, Start};
 use super::target::Target;
 use super::turns::Turn;
 use crate::source::{Followed, Follower, Spare};
@@ -68,21 +68,24 @@ impl Reading<'_> {
             let start = resumed.take().unwrap_or(Start::of(self.form));
             tracing::info!("reading {}", source.name());
             let source = source.with_spare(std::mem::take(&mut spare));
-            let mut course = reader.begin(source, start, &mut target);
-            if reader.read(&mut course, &mut target) == Flow::Stop {
+            let mut open = reader.begin(source, start, &mut target);
+            if reader.read(&mut open, &mut target) == Flow::Stop {
                 break;
             }
-            let Course {
+            let OpenSource {
                 mut source,
                 decoder,
                 ..
-            } = course;
+            } = open;
             spare = source.take_spare();
             let next = target.next_start().filter(|_| source.was_truncated());
             if follower.ended(source, next.map(|start| start.offset)) {
                 resumed = next;
             } else {
                 reader.finish(decoder, &mut target);
+                if target.send() == Flow::Stop {
+                    break;
+                }
             }
         }
     }

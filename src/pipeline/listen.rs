@@ -8,9 +8,8 @@
 //!
 //! Not here: sockets (`source::Listener`), reading one source (`reader`).
 //!
-//! Failure: a connection that fails is a source that fails, and so is one that there is no thread
-//! for. One that sends nothing for the idle
-//! timeout is ended; what it had not finished is a truncated record.
+//! Failure: a connection that fails is a source that fails, and so is one that there is no thread for. One
+//! that sends nothing for the idle timeout is ended; what it had not finished is a truncated record.
 
 use std::os::fd::OwnedFd;
 use std::sync::mpsc::{Sender, channel};
@@ -84,8 +83,8 @@ impl Reading<'_> {
         let mut target = Target::new(Turn::Any(dealer), self).in_lane(lane);
         match Source::inherited(name, connection, self.stop.clone()) {
             Ok(source) => {
-                let mut course = reader.begin(source, Start::of(self.form), &mut target);
-                reader.read(&mut course, &mut target);
+                let mut open = reader.begin(source, Start::of(self.form), &mut target);
+                reader.read(&mut open, &mut target);
                 reader.give_back();
             }
             Err(error) => target.push(Err(error)),

@@ -44,7 +44,7 @@ pub(super) enum NextLot {
     /// What lies behind a stream, when that has ended.
     Later,
     /// There is no more; so many there were.
-    None(u64),
+    NoMore(u64),
 }
 
 /// A source that is to be opened.
@@ -93,7 +93,7 @@ impl Lots {
             return NextLot::Later;
         }
         let Some(first) = self.sources.next() else {
-            return NextLot::None(self.taken);
+            return NextLot::NoMore(self.taken);
         };
         let mut bytes = first.size();
         let is_stream = first.is_stream();
@@ -142,5 +142,99 @@ impl Iterator for Sources {
                 },
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use super::*;
+
+    /// Names and sizes of the sources of a lot.
+    fn sources(lot: &Lot) -> Vec<String> {
+        let name = |next: &Next| match next {
+            Next::Stdin => "-".to_owned(),
+            Next::File(found) => {
+                let name = found.path.file_name().unwrap_or_default();
+                name.to_string_lossy().into_owned()
+            }
+            Next::Failed(_) => "failed".to_owned(),
+        };
+        lot.sources.iter().map(name).collect()
+    }
+
+    fn lots(folder: &Path, inputs: &[&str]) -> Lots {
+        let input = |name: &&str| match *name {
+            "-" => Input::Stdin,
+            name => Input::File(folder.join(name)),
+        };
+        Lots::new(inputs.iter().map(input).collect(), Vec::new())
+    }
+
+    /// Everything, each stream read to its end before the next lot is asked for.
+    fn all(mut lots: Lots) -> Vec<Vec<String>> {
+        let mut all = Vec::new();
+        loop {
+            match lots.take(all.len() as u64) {
+                NextLot::Lot(lot) => {
+                    assert_eq!(lot.number, all.len() as u64);
+                    all.push(sources(&lot));
+                }
+                NextLot::Later => panic!("what came before has ended"),
+                NextLot::NoMore(count) => {
+                    assert_eq!(count, all.len() as u64);
+                    assert!(matches!(lots.take(count), NextLot::NoMore(_)));
+                    return all;
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn small_files_come_together_and_streams_alone() -> std::io::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let limit = usize::try_from(LOT_BYTES).unwrap_or(0);
+        for (name, size) in [
+            ("a", limit / 2),
+            ("b", limit / 2),
+            ("c", 1),
+            ("large", limit + 1),
+        ] {
+            fs::write(folder.path().join(name), "\n".repeat(size))?;
+        }
+        fs::create_dir(folder.path().join("empty"))?;
+        // What is not there may be a stream when its turn has come.
+        let inputs = [
+            "a", "b", "c", "large", "empty", "c", "gone", "c", "-", "c", "c",
+        ];
+        let expected: [&[&str]; 8] = [
+            &["a", "b"],
+            &["c"],
+            &["large"],
+            &["failed", "c"],
+            &["gone"],
+            &["c"],
+            &["-"],
+            &["c", "c"],
+        ];
+        assert_eq!(all(lots(folder.path(), &inputs)), expected);
+        let many = all(lots(folder.path(), &["c"; LOT_FILES + 1]));
+        assert!(many.iter().map(Vec::len).eq([LOT_FILES, 1]));
+        assert!(all(lots(folder.path(), &[])).is_empty());
+        Ok(())
+    }
+
+    #[test]
+    fn nothing_behind_a_stream_is_found_before_it_ends() -> std::io::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let mut lots = lots(folder.path(), &["-", "later"]);
+        assert!(matches!(lots.take(0), NextLot::Lot(_)));
+        assert!(matches!(lots.take(0), NextLot::Later));
+        fs::write(folder.path().join("later"), "\n")?;
+        assert!(matches!(lots.take(1), NextLot::Lot(lot) if sources(&lot) == ["later"]));
+        assert!(matches!(lots.take(1), NextLot::NoMore(2)));
+        Ok(())
     }
 }

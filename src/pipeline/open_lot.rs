@@ -1,6 +1,7 @@
 //! Reads a lot, step by step.
 //!
-//! In → out: a [`Lot`]; bundles of it, given to who reads on, or worked on and held before its turn.
+//! In → out: a [`Lot`]; bundles of it, with their numbers for whoever reads on, or worked on and held
+//! before its turn.
 //!
 //! Invariants: **A stream is opened only when everything before it was dealt out.** **Whoever takes the
 //! next step may be another thread**: nothing is kept of who took the last one.
@@ -12,11 +13,11 @@
 
 use std::vec;
 
-use super::bundle::{Bundle, BundleWorker, Dealt};
+use super::bundle::{Bundle, Dealt, Hand};
 use super::lots::{Lot, Next};
-use super::reader::{Course, Due, Flow, Reader, Reading, Start};
+use super::reader::{Due, Flow, OpenSource, Reader, Reading, Start};
 use super::target::Target;
-use super::turns::{LotTurn, Turn};
+use super::turns::{LotTurn, Turn, Turns};
 use crate::source::{Source, SourceError, Spare};
 
 /// A lot that is being read.
@@ -27,7 +28,7 @@ pub(super) struct OpenLot<'a> {
     sources: vec::IntoIter<Next>,
     is_stream: bool,
     /// The source that is being read.
-    course: Option<Course>,
+    open: Option<OpenSource>,
     target: Target<'a>,
     end: Option<End>,
     /// The next step is to be taken when the turn has come.
@@ -43,60 +44,60 @@ enum End {
 }
 
 /// What a step has come to.
-pub(super) enum Step {
+pub(super) enum Step<'h, 'a> {
     /// There are more.
     GoOn,
-    /// There are more, and this bundle is to be worked on: what becomes of it has this number.
-    Work(u64, Bundle),
+    /// There are more, and this hand is to work on this bundle of this number.
+    Work(&'h mut Hand<'a>, u64, Bundle),
     /// The lot has ended.
-    End,
+    LotEnded,
     /// The run has.
     Stop,
 }
 
 impl<'a> OpenLot<'a> {
-    pub(super) fn new(common: &'a Reading<'a>, lot: Lot) -> Self {
-        let turn = Turn::Lot(LotTurn::new(&common.turns, lot.number));
+    pub(super) fn new(common: &'a Reading<'a>, turns: &'a Turns, lot: Lot) -> Self {
+        let turn = Turn::Lot(LotTurn::new(turns, lot.number));
         Self {
             common,
             reader: Reader::new(common),
             spare: Spare::default(),
             sources: lot.sources.into_iter(),
             is_stream: lot.is_stream,
-            course: None,
+            open: None,
             target: Target::new(turn, common),
             end: None,
             waits: false,
         }
     }
 
-    /// Whether there is something to do before the turn of this lot, or it has come.
-    pub(super) fn can_go_on(&mut self) -> bool {
-        !self.waits || self.target.outbox.has_turn()
+    /// Whether there is something to do before the turn of this lot, or it has come, and is taken.
+    pub(super) fn try_resume(&mut self) -> bool {
+        !self.waits || self.target.outbox.try_take_turn()
     }
 
-    /// Whether the next step may have to wait for what comes.
-    pub(super) fn may_last(&self) -> bool {
-        let is_file = |course: &Course| course.source.id().is_some();
-        self.is_stream && !self.course.as_ref().is_some_and(is_file)
+    /// Whether the next step may have to wait for input.
+    pub(super) fn may_wait(&self) -> bool {
+        let is_file = |open: &OpenSource| open.source.id().is_some();
+        self.is_stream && !self.open.as_ref().is_some_and(is_file)
     }
 
-    /// Reads until there is a bundle. Before its turn the `worker` works on it, and without one it waits
-    /// for the workers.
-    pub(super) fn step(&mut self, worker: Option<&mut BundleWorker>) -> Step {
-        let has_turn = self.target.outbox.has_turn();
+    /// Reads until there is a bundle. Before its turn the hand works on it; without one it is for the
+    /// workers.
+    pub(super) fn step<'h>(&mut self, hand: Option<&'h mut Hand<'a>>) -> Step<'h, 'a> {
+        let has_turn = self.target.outbox.try_take_turn();
         if has_turn && self.target.outbox.deal_if_due() == Flow::Stop {
             return Step::Stop;
         }
         match self.end {
-            Some(End::Lot) if has_turn || self.target.outbox.try_park() => Step::End,
+            Some(End::Lot) if has_turn || self.target.outbox.try_park() => Step::LotEnded,
             Some(End::Stop(unfinished_bytes)) if has_turn => {
                 self.common.left_unfinished(unfinished_bytes);
                 Step::Stop
             }
             None if has_turn || !self.is_stream => {
                 self.read_until_due();
-                self.send(worker)
+                self.send(hand)
             }
             None | Some(_) => {
                 self.waits = true;
@@ -112,7 +113,7 @@ impl<'a> OpenLot<'a> {
 
     fn read_until_due(&mut self) {
         loop {
-            if self.course.is_none() {
+            if self.open.is_none() {
                 let Some(next) = self.sources.next() else {
                     // The turn of this lot may come much later.
                     self.reader.give_back();
@@ -121,18 +122,18 @@ impl<'a> OpenLot<'a> {
                 };
                 self.open(next);
             }
-            let Some(course) = &mut self.course else {
+            let Some(open) = &mut self.open else {
                 continue;
             };
-            match self.reader.read_on(course, &mut self.target) {
+            match self.reader.read_on(open, &mut self.target) {
                 Due::Batches => return,
                 Due::Stop(unfinished_bytes) => {
                     self.end = Some(End::Stop(unfinished_bytes));
                     return;
                 }
                 Due::End => {
-                    self.spare = course.source.take_spare();
-                    self.course = None;
+                    self.spare = open.source.take_spare();
+                    self.open = None;
                     // A bundle has no more than one buffer.
                     if self.target.is_due() || !self.reader.has_room() {
                         return;
@@ -148,7 +149,7 @@ impl<'a> OpenLot<'a> {
             Ok(source) => {
                 let source = source.with_spare(std::mem::take(&mut self.spare));
                 let start = Start::of(self.common.form);
-                self.course = Some(self.reader.begin(source, start, &mut self.target));
+                self.open = Some(self.reader.begin(source, start, &mut self.target));
             }
             Err(error) => self.target.push(Err(error)),
         }
@@ -164,25 +165,23 @@ impl<'a> OpenLot<'a> {
         }
     }
 
-    fn send(&mut self, worker: Option<&mut BundleWorker>) -> Step {
-        let flow = match worker {
-            None => self.target.send(),
-            Some(worker) => {
-                let bundle = self.target.take_bundle();
-                if bundle.is_empty() {
-                    return Step::GoOn;
-                }
-                let outbox = &mut self.target.outbox;
+    fn send<'h>(&mut self, hand: Option<&'h mut Hand<'a>>) -> Step<'h, 'a> {
+        let bundle = self.target.take_bundle();
+        if bundle.is_empty() {
+            return Step::GoOn;
+        }
+        let outbox = &mut self.target.outbox;
+        let flow = match hand {
+            None => outbox.put(Dealt::Bundle(bundle)),
+            Some(hand) => {
                 if let Some(number) = outbox.take_number() {
-                    return Step::Work(number, bundle);
+                    return Step::Work(hand, number, bundle);
                 }
-                let context = (self.common.metrics, self.common.buffers());
                 let put = |finished| outbox.put(Dealt::Finished(finished));
-                worker.work_on(bundle, context, put)
+                hand.worker.work_on(bundle, put)
             }
         };
-        let outbox = &mut self.target.outbox;
-        self.waits = outbox.is_full() && !outbox.has_turn();
+        self.waits = outbox.is_full();
         match flow {
             Flow::GoOn => Step::GoOn,
             Flow::Stop => Step::Stop,

@@ -2,8 +2,8 @@
 //!
 //! In → out: a source that is open; batches of it, to its [`Target`].
 //!
-//! Invariants: **It is time to send what was read** when it is large enough, when the input has paused
-//! for the flush interval, or when it has ended: then [`Reader::read_on`] says so.
+//! Invariants: **What was read is to be sent** when it is large enough, when the input has paused for the
+//! flush interval, or when it has ended: then [`Reader::read_on`] returns.
 //!
 //! Not here: which sources there are (`lots`, `follow`, `listen`), opening and decompressing them
 //! (`source`), cutting (`framing`), what becomes of batches (`target`).
@@ -21,7 +21,6 @@ use bytes::BytesMut;
 
 use super::buffers::{Buffers, has_room};
 use super::target::Target;
-use super::turns::Turns;
 use crate::config::{self, Config, Validate};
 use crate::framing::{InputForm, RecordDecoder};
 use crate::metrics::Metrics;
@@ -47,7 +46,6 @@ pub(super) struct Reading<'a> {
     pub(super) metrics: &'a Metrics,
     progress: &'a (dyn Fn(u64) + Sync),
     buffers: Buffers,
-    pub(super) turns: Turns,
     /// Bytes of records that were under way when the run was stopped.
     unfinished_bytes: AtomicU64,
 }
@@ -81,7 +79,6 @@ impl<'a> Reading<'a> {
             metrics,
             progress,
             buffers: Buffers::new(BATCH_BYTES),
-            turns: Turns::default(),
             unfinished_bytes: AtomicU64::new(0),
         }
     }
@@ -123,7 +120,7 @@ pub(super) struct Reader<'a> {
 }
 
 /// A source that is being read.
-pub(super) struct Course {
+pub(super) struct OpenSource {
     pub(super) source: Source,
     pub(super) decoder: RecordDecoder,
     /// So much room is wanted for what comes next.
@@ -188,11 +185,11 @@ impl<'a> Reader<'a> {
         mut source: Source,
         start: Start,
         target: &mut Target<'_>,
-    ) -> Course {
+    ) -> OpenSource {
         target.begin(&source, start);
         source.limit_growth(self.common.max_inflate_ratio);
         self.buffer.clear();
-        Course {
+        OpenSource {
             source,
             decoder: self.common.decoder(start, target),
             room: LEAST_ROOM,
@@ -201,9 +198,9 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads a source to its end, and sends what it gives.
-    pub(super) fn read(&mut self, course: &mut Course, target: &mut Target<'_>) -> Flow {
+    pub(super) fn read(&mut self, open: &mut OpenSource, target: &mut Target<'_>) -> Flow {
         loop {
-            match self.read_on(course, target) {
+            match self.read_on(open, target) {
                 Due::Batches => {
                     if target.send() == Flow::Stop {
                         return Flow::Stop;
@@ -220,14 +217,14 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads until there is something to send, and pushes it.
-    pub(super) fn read_on(&mut self, course: &mut Course, target: &mut Target<'_>) -> Due {
+    pub(super) fn read_on(&mut self, open: &mut OpenSource, target: &mut Target<'_>) -> Due {
         let common = self.common;
-        let Course {
+        let OpenSource {
             source,
             decoder,
             room,
             told,
-        } = course;
+        } = open;
         let may_fill = self.make_room(std::mem::replace(room, BATCH_BYTES));
         loop {
             let idle_timeout = Some(self.idle_timeout).filter(|time| !time.is_zero());
@@ -288,7 +285,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Takes what a truncated source has left unfinished, as nothing goes on with it.
+    /// Takes what a source has left unfinished that was truncated, as nothing goes on with it.
     pub(super) fn finish(&mut self, mut decoder: RecordDecoder, target: &mut Target<'_>) {
         target.push_last(&mut decoder, &mut self.buffer);
     }

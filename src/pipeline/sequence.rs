@@ -36,7 +36,16 @@ const MOST_PARTS: usize = 2;
 
 /// So many bytes are worth that the writer is woken, which takes some 10 µs of CPU on both sides: of
 /// what `Select::CloudHsm` leaves of ten bundles, and of each bundle when all is passed on.
-const WORTH_WAKING: usize = 128 << 10;
+const MUCH: usize = 128 << 10;
+
+/// When the receiver is woken for what is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wake {
+    AtOnce,
+    /// When there is much. Who sends so has to send more, to hurry the receiver or to go before he waits
+    /// for input, or for others without any.
+    ForMuch,
+}
 
 /// A sender and a receiver.
 pub(super) fn sequence() -> (Sender, Receiver) {
@@ -81,11 +90,14 @@ impl State {
         }
     }
 
-    /// Whether the receiver waits for what is there: so many bytes, or many bundles, and the first of
-    /// them is in turn.
-    fn is_wanted(&self, least: usize) -> bool {
-        let is_enough = self.held >= least || self.waiting.len() >= MOST_BUNDLES / 2;
-        self.receiver_waits && is_enough && self.waiting.contains_key(&self.next)
+    /// Whether the receiver waits for what is there, and the first of it is in turn.
+    fn is_wanted(&self, wake: Wake) -> bool {
+        let is_enough = match wake {
+            Wake::AtOnce => true,
+            Wake::ForMuch => self.held >= MUCH || self.waiting.len() >= MOST_BUNDLES / 2,
+        };
+        let next = self.waiting.get(&self.next);
+        self.receiver_waits && is_enough && next.is_some_and(|parts| !parts.is_empty())
     }
 }
 
@@ -94,12 +106,11 @@ pub(super) struct Sender(Arc<Shared>);
 
 impl Sender {
     /// Puts what became of the bundle of this number, or a part of it, and waits for room. Stops when
-    /// nobody takes it. What is not for the receiver `at_once` it is woken for only when there is more:
-    /// who sends so has to send again, to [`Self::hurry`] it or to go before he waits for anything else.
-    pub(super) fn send(&self, number: u64, finished: Finished, at_once: bool) -> Flow {
+    /// nobody takes it.
+    pub(super) fn send(&self, number: u64, finished: Finished, wake: Wake) -> Flow {
         let mut state = lock(&self.0);
         while !state.is_closed && !state.has_room(number) {
-            if state.is_wanted(0) {
+            if state.is_wanted(Wake::AtOnce) {
                 self.0.came.notify_one();
             }
             state.waiting_senders += 1;
@@ -111,17 +122,17 @@ impl Sender {
         }
         state.held += finished.weight();
         state.waiting.entry(number).or_default().push_back(finished);
-        self.wake(state, if at_once { 0 } else { WORTH_WAKING });
+        self.wake(state, wake);
         Flow::GoOn
     }
 
     /// Has the receiver take what is there.
     pub(super) fn hurry(&self) {
-        self.wake(lock(&self.0), 0);
+        self.wake(lock(&self.0), Wake::AtOnce);
     }
 
-    fn wake(&self, state: MutexGuard<'_, State>, least: usize) {
-        let is_wanted = state.is_wanted(least);
+    fn wake(&self, state: MutexGuard<'_, State>, wake: Wake) {
+        let is_wanted = state.is_wanted(wake);
         drop(state);
         if is_wanted {
             self.0.came.notify_one();
@@ -204,7 +215,12 @@ mod tests {
 
     fn send(sender: &Sender, number: u64, part: u64, last: bool) -> Flow {
         let finished = Finished::named(&format!("{number}.{part}"), last);
-        sender.send(number, finished, number.is_multiple_of(2))
+        let wakes = [Wake::AtOnce, Wake::ForMuch];
+        sender.send(
+            number,
+            finished,
+            wakes[usize::from(!number.is_multiple_of(2))],
+        )
     }
 
     #[test]
@@ -260,28 +276,31 @@ mod tests {
     }
 
     #[test]
-    fn the_receiver_is_woken_for_what_is_in_turn_when_it_is_enough() {
+    fn the_receiver_is_woken_for_what_is_in_turn_when_it_is_much() {
+        let parts = || VecDeque::from([Finished::named("", false)]);
         let mut state = State {
-            held: WORTH_WAKING - 1,
+            held: MUCH - 1,
             ..State::default()
         };
-        state.waiting.insert(0, VecDeque::new());
-        assert!(!state.is_wanted(0), "nobody waits for it");
+        state.waiting.insert(0, parts());
+        assert!(!state.is_wanted(Wake::AtOnce), "nobody waits for it");
         state.receiver_waits = true;
-        assert!(state.is_wanted(0));
-        assert!(!state.is_wanted(WORTH_WAKING));
-        state.held = WORTH_WAKING;
-        assert!(state.is_wanted(WORTH_WAKING));
+        assert!(state.is_wanted(Wake::AtOnce));
+        assert!(!state.is_wanted(Wake::ForMuch));
+        state.held = MUCH;
+        assert!(state.is_wanted(Wake::ForMuch));
+        state.waiting.insert(0, VecDeque::new());
+        assert!(!state.is_wanted(Wake::AtOnce), "it was taken");
         state.next = 1;
-        assert!(!state.is_wanted(0), "it is not in turn");
+        assert!(!state.is_wanted(Wake::AtOnce), "it is not in turn");
         state.held = 0;
-        let bundles = (1..=MOST_BUNDLES as u64 / 2).map(|number| (number, VecDeque::new()));
+        let bundles = (1..=MOST_BUNDLES as u64 / 2).map(|number| (number, parts()));
         state.waiting = bundles.collect();
-        assert!(state.is_wanted(WORTH_WAKING));
+        assert!(state.is_wanted(Wake::ForMuch));
     }
 
     #[test]
-    fn what_is_not_sent_at_once_is_received_when_it_is_hurried_and_when_there_is_no_room() {
+    fn what_wakes_nobody_is_received_when_it_is_hurried_when_there_is_no_room_and_at_the_end() {
         let (sender, receiver) = sequence();
         scope(|scope| {
             let receiving = scope.spawn(|| receiver.receive().is_some());
@@ -294,6 +313,13 @@ mod tests {
             }
             sender.hurry();
             assert_eq!(receiving.join().ok(), Some(true));
+            let receiving = scope.spawn(|| receiver.receive().is_some());
+            assert_eq!(send(&sender, 2, 0, true), Flow::GoOn);
+            assert_eq!(receiving.join().ok(), Some(true));
+            let receiving = scope.spawn(|| [(); 2].map(|()| receiver.receive().is_some()));
+            assert_eq!(send(&sender, 3, 0, true), Flow::GoOn);
+            drop(sender);
+            assert_eq!(receiving.join().ok(), Some([true, false]));
         });
     }
 

@@ -4,7 +4,7 @@
 //!
 //! Invariants: **Each batch has its place in its source with it.**
 //!
-//! Not here: when it is time for a bundle (`reader`), order (`turns`), the work (`bundle`).
+//! Not here: when it is time for a bundle (`reader`, `open_lot`), order (`turns`), the work (`bundle`).
 //!
 //! Failure: none; when nobody takes bundles any more, the reader is told to stop.
 
@@ -29,7 +29,7 @@ pub(super) struct Target<'a> {
     pub(super) bundle: Bundle,
     pub(super) unsent: Unsent,
     common: &'a Reading<'a>,
-    /// Whose record numbers these are, of sources that are read side by side.
+    /// Whose record numbers these are, of sources whose records come in any order.
     lane: usize,
     source: Arc<str>,
     first: bool,
@@ -54,7 +54,7 @@ impl<'a> Target<'a> {
         }
     }
 
-    /// The same target for one of several sources that are read side by side.
+    /// The same target for one of several sources whose records come in any order.
     pub(super) fn in_lane(self, lane: usize) -> Self {
         Self { lane, ..self }
     }

@@ -1,15 +1,15 @@
 //! Has the lots of the input dealt out in order, though they are read side by side.
 //!
-//! In → out: bundles of a lot or what became of them ([`Outbox`]), read by anybody at any time; the same
-//! to the one [`Dealer`], lot after lot.
+//! In → out: bundles of a lot or what became of them ([`Outbox`]), at any time; the same to the one
+//! [`Dealer`], lot after lot.
 //!
-//! Invariants: **Who has the dealer has the turn**, and there is one dealer. What a reader has before
-//! its turn it holds, up to [`HELD_BYTES`] in [`HELD_BUNDLES`]; a lot that is read and worked on to its
+//! Invariants: **Who has the dealer has the turn**, and there is one dealer. What there is of a lot before
+//! its turn is held, up to [`HELD_BYTES`] in [`HELD_BUNDLES`]; a lot that is read and worked on to its
 //! end is parked, up to [`PARKED_BYTES`], and dealt out by who passes the turn on. So readers wait for
 //! each other only when one is far behind: a reader that waits for a moment leaves its core, and the
 //! system lets the next one wait behind a busy core rather than move it.
 //!
-//! Not here: what a lot is (`reader`), who works on what (`target`).
+//! Not here: what a lot is (`lots`), who reads it and works on it (`crew`, `open_lot`).
 //!
 //! Failure: a turn that is given up, by a stop or a panic, ends all that would come after it.
 
@@ -21,7 +21,7 @@ use super::dealer::Dealer;
 use super::reader::Flow;
 use crate::metrics::Metrics;
 
-/// What a reader holds of a lot before its turn.
+/// What is held of a lot before its turn.
 const HELD_BYTES: usize = 1 << 20;
 
 /// So many bundles at most: with `Select::CloudHsm` there is next to nothing in them, but as much room.
@@ -53,6 +53,8 @@ struct State {
     lots: Option<u64>,
     /// A turn was given up.
     is_over: bool,
+    /// So many wait for their turn.
+    waiting: usize,
 }
 
 impl Turns {
@@ -61,7 +63,7 @@ impl Turns {
         self.pass(0, dealer);
     }
 
-    /// There are no more lots than so many: after the last, the workers see the end of the input.
+    /// There are no more lots than so many: with the last, the dealer ends.
     pub(super) fn end_after(&self, lots: u64) {
         let mut state = self.state();
         state.lots = Some(lots);
@@ -103,10 +105,13 @@ impl Turns {
 
     /// Waits for the turn of this lot. It does not come when the run ends before.
     fn take(&self, lot: u64) -> Option<Dealer> {
-        let is_to_come =
-            |state: &mut State| !state.is_over && (state.lot != lot || state.dealer.is_none());
-        let waited = self.changed.wait_while(self.state(), is_to_come);
-        let mut state = waited.unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state();
+        state.waiting += 1;
+        while !state.is_over && (state.lot != lot || state.dealer.is_none()) {
+            let waited = self.changed.wait(state);
+            state = waited.unwrap_or_else(PoisonError::into_inner);
+        }
+        state.waiting -= 1;
         // None is left when the run is over.
         state.dealer.take()
     }
@@ -131,7 +136,6 @@ impl Turns {
         state.lot = lot;
         if state.is_over || state.lots == Some(lot) {
             drop(state);
-            // The workers see the end of the input.
             drop(dealer);
             return None;
         }
@@ -140,8 +144,12 @@ impl Turns {
             return Some((held, dealer));
         }
         state.dealer = Some(dealer);
+        // To notify nobody is a system call.
+        let is_waited_for = state.waiting > 0;
         drop(state);
-        self.changed.notify_all();
+        if is_waited_for {
+            self.changed.notify_all();
+        }
         None
     }
 
@@ -159,8 +167,7 @@ pub(super) enum Turn<'a> {
 }
 
 impl Turn<'_> {
-    /// Whether it was taken.
-    fn is_here(&self) -> bool {
+    fn is_taken(&self) -> bool {
         !matches!(self, Self::Lot(LotTurn { dealer: None, .. }))
     }
 
@@ -180,21 +187,13 @@ impl Turn<'_> {
         }
     }
 
-    /// Has the dealer do something with this, which comes back when the turn has not come.
-    fn with_dealer<T, R>(
-        &mut self,
-        thing: T,
-        deal: impl FnOnce(&mut Dealer, T) -> R,
-    ) -> Result<R, T> {
+    /// Has the dealer do something, if the turn was taken.
+    fn with_dealer<R>(&mut self, deal: impl FnOnce(&mut Dealer) -> R) -> Option<R> {
         match self {
-            Self::Lot(LotTurn { dealer: None, .. }) => Err(thing),
-            Self::Lot(LotTurn {
-                dealer: Some(dealer),
-                ..
-            }) => Ok(deal(dealer, thing)),
+            Self::Lot(turn) => turn.dealer.as_mut().map(deal),
             Self::Any(dealer) => {
                 let mut dealer = dealer.lock().unwrap_or_else(PoisonError::into_inner);
-                Ok(deal(&mut dealer, thing))
+                Some(deal(&mut dealer))
             }
         }
     }
@@ -265,7 +264,7 @@ impl Backlog {
     /// Whether nothing of it is left for the workers: to read more would only keep what they are to get
     /// out of the caches.
     fn is_worked_on(&self) -> bool {
-        let dealt = &mut self.dealt.iter();
+        let mut dealt = self.dealt.iter();
         dealt.all(|dealt| matches!(dealt, Dealt::Finished(_)))
     }
 
@@ -300,20 +299,23 @@ impl<'a> Outbox<'a> {
     /// So many bytes were read.
     pub(super) fn came(&mut self, count: usize) {
         self.held.bytes = self.held.bytes.saturating_add(count as u64);
-        if self.turn.is_here() {
+        if self.turn.is_taken() {
             self.held.count(self.metrics);
         }
     }
 
-    /// Whether it is this lot's turn, or any.
-    pub(super) fn has_turn(&mut self) -> bool {
+    /// Takes the turn if it has come; says whether it has.
+    pub(super) fn try_take_turn(&mut self) -> bool {
         self.turn.try_take()
     }
 
-    /// The number of a bundle that who asks works on and sends, when it is this lot's turn.
+    /// The number of a bundle that who asks works on and sends, when it is this lot's turn and everything
+    /// before it was dealt out.
     pub(super) fn take_number(&mut self) -> Option<u64> {
-        let number = self.turn.with_dealer((), |dealer, ()| dealer.take_number());
-        number.ok()
+        if !self.held.dealt.is_empty() {
+            return None;
+        }
+        self.turn.with_dealer(Dealer::take_number)
     }
 
     /// Whether nothing more is to be held.
@@ -321,8 +323,8 @@ impl<'a> Outbox<'a> {
         self.held.weight >= HELD_BYTES || self.held.dealt.len() >= HELD_BUNDLES
     }
 
-    /// Deals this out, or holds it as long as it is another lot's turn; of what comes in many parts no
-    /// more than is to be held, and then waits for the turn.
+    /// Deals this out, or holds it as long as it is another lot's turn; of a bundle that comes in many
+    /// parts no more than is to be held, and then waits for the turn: `crew` says why it comes.
     pub(super) fn put(&mut self, dealt: Dealt) -> Flow {
         let more_follows = matches!(&dealt, Dealt::Finished(finished) if !finished.last);
         self.held.weight += dealt.weight();
@@ -340,10 +342,9 @@ impl<'a> Outbox<'a> {
         if !self.turn.try_take() {
             return Flow::GoOn;
         }
-        let dealt = self.turn.with_dealer(&mut self.held, |dealer, held| {
-            held.count(self.metrics);
-            held.deal(dealer)
-        });
+        let held = &mut self.held;
+        held.count(self.metrics);
+        let dealt = self.turn.with_dealer(|dealer| held.deal(dealer));
         dealt.unwrap_or(Flow::Stop)
     }
 
@@ -423,7 +424,7 @@ mod tests {
 
     /// Ends a lot as soon as that is possible.
     fn finish(mut outbox: Outbox<'_>) -> Flow {
-        while !outbox.has_turn() {
+        while !outbox.try_take_turn() {
             if outbox.try_park() {
                 return Flow::GoOn;
             }
@@ -521,11 +522,14 @@ mod tests {
         turns.begin(dealer);
         let [mut first, mut second] = [0, 1].map(|lot| outbox(&turns, lot, &metrics));
         assert_eq!(second.take_number(), None);
+        put(&mut second, "second");
         put(&mut first, "first");
         assert_eq!(first.take_number(), Some(1));
         assert_eq!(finish(first), Flow::GoOn);
-        assert!(second.has_turn());
-        assert_eq!(second.take_number(), Some(2));
+        assert!(second.try_take_turn());
+        assert_eq!(second.take_number(), None, "what is held comes first");
+        assert_eq!(second.deal_if_due(), Flow::GoOn);
+        assert_eq!(second.take_number(), Some(3));
     }
 
     #[test]
