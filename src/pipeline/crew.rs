@@ -29,7 +29,7 @@ use super::turns::Turns;
 /// So long a thread looks for something to do before it sleeps. Another one reads a bundle in 40 µs, and
 /// to be woken takes some 50 more: of 100 MB that are searched and not parsed, two threads that slept
 /// at once took 31 ms, and 26 with this.
-const LOOK_OUT: Duration = Duration::from_micros(60);
+const LOOK_OUT: Duration = Duration::from_micros(120);
 
 /// Those who read, and what they share.
 pub(super) struct Crew<'a> {
@@ -42,6 +42,8 @@ pub(super) struct Crew<'a> {
     changes: AtomicU64,
     /// One of those who wait does not sleep.
     has_lookout: AtomicBool,
+    /// Somebody takes a step who need not wait for input.
+    is_worth_a_look: AtomicBool,
 }
 
 #[derive(Default)]
@@ -61,6 +63,7 @@ impl<'a> Crew<'a> {
             changed: Condvar::new(),
             changes: AtomicU64::new(0),
             has_lookout: AtomicBool::new(false),
+            is_worth_a_look: AtomicBool::new(true),
         }
     }
 
@@ -81,22 +84,28 @@ impl<'a> Crew<'a> {
         let _leaves = Leaves(self);
         let mut own = None;
         while let Some(mut lot) = self.next(&mut own, hand.as_ref()) {
-            let mut wake = Wake::ForMuch;
-            if lot.may_wait() {
-                wake = Wake::AtOnce;
+            let may_wait = lot.may_wait();
+            if may_wait {
                 hurry(hand.as_ref());
             }
+            self.is_worth_a_look.store(!may_wait, Ordering::Relaxed);
             match lot.step(hand.as_mut()) {
                 // It is the one in turn, and its own waits.
                 Step::GoOn if own.is_some() => self.put_back(lot),
                 Step::GoOn => own = Some(lot),
                 Step::Work(hand, number, bundle) => {
                     self.put_back(lot);
+                    let wake = if may_wait {
+                        Wake::AtOnce
+                    } else {
+                        Wake::ForMuch
+                    };
                     if hand.work_on(number, bundle, wake) == Flow::Stop {
                         return;
                     }
                 }
-                Step::LotEnded => {
+                Step::Parked => {}
+                Step::Ended => {
                     let flow = lot.pass_on();
                     self.tell_all();
                     if flow == Flow::Stop {
@@ -130,7 +139,8 @@ impl<'a> Crew<'a> {
             {
                 return Some(lot);
             }
-            if !self.has_looked_out(seen) {
+            // That there are no more lots may be the end of all.
+            if !self.turns.are_over() && !self.has_looked_out(seen) {
                 hurry(hand);
                 self.sleep(seen);
             }
@@ -177,9 +187,11 @@ impl<'a> Crew<'a> {
         self.changes.load(Ordering::Acquire) != seen
     }
 
-    /// Looks for a change for a moment, unless another thread does. Returns whether there was one.
+    /// Looks for a change for a moment, unless another thread does or it may take long. Returns whether
+    /// there was one.
     fn has_looked_out(&self, seen: u64) -> bool {
-        if !self.has_lookout.swap(true, Ordering::Relaxed) {
+        let is_worth_it = self.is_worth_a_look.load(Ordering::Relaxed);
+        if is_worth_it && !self.has_lookout.swap(true, Ordering::Relaxed) {
             let since = Instant::now();
             while !self.has_changed(seen) && since.elapsed() < LOOK_OUT {
                 spin_loop();

@@ -49,9 +49,11 @@ pub(super) enum Step<'h, 'a> {
     GoOn,
     /// There are more, and this hand is to work on this bundle of this number.
     Work(&'h mut Hand<'a>, u64, Bundle),
-    /// The lot has ended.
-    LotEnded,
-    /// The run has.
+    /// The lot has ended, and its turn is to be passed on.
+    Ended,
+    /// The lot has ended before its turn, and somebody else will deal it out.
+    Parked,
+    /// The run has ended.
     Stop,
 }
 
@@ -90,7 +92,8 @@ impl<'a> OpenLot<'a> {
             return Step::Stop;
         }
         match self.end {
-            Some(End::Lot) if has_turn || self.target.outbox.try_park() => Step::LotEnded,
+            Some(End::Lot) if has_turn => Step::Ended,
+            Some(End::Lot) if self.target.outbox.try_park() => Step::Parked,
             Some(End::Stop(unfinished_bytes)) if has_turn => {
                 self.common.left_unfinished(unfinished_bytes);
                 Step::Stop
@@ -106,7 +109,7 @@ impl<'a> OpenLot<'a> {
         }
     }
 
-    /// After the last step: passes the turn on.
+    /// After a step that ended it: passes the turn on.
     pub(super) fn pass_on(self) -> Flow {
         self.target.outbox.pass_on()
     }
