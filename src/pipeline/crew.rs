@@ -13,9 +13,9 @@
 //!
 //! Failure: a thread that leaves ends all turns, as it does when it is done, is stopped or panics.
 
-use std::hint::spin_loop;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::yield_now;
 use std::time::{Duration, Instant};
 
 use super::bundle::Hand;
@@ -194,7 +194,8 @@ impl<'a> Crew<'a> {
         if is_worth_it && !self.has_lookout.swap(true, Ordering::Relaxed) {
             let since = Instant::now();
             while !self.has_changed(seen) && since.elapsed() < LOOK_OUT {
-                spin_loop();
+                // The one that is waited for may be behind this one on its core.
+                yield_now();
             }
             self.has_lookout.store(false, Ordering::Relaxed);
         }
