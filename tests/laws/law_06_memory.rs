@@ -246,7 +246,7 @@ fn small_files_before_long_records_are_forgotten() {
     });
     let peak = peak(&running);
     assert_eq!(running.finish().code, Some(0));
-    // Three readers have batches of their own.
+    // Two threads have lots of their own, beside the one in turn.
     assert!(peak < BOUND * 3 / 2, "{} MiB", peak / MB);
 }
 
