@@ -3,8 +3,8 @@
 //! In → out: a [`Config`], the shared [`Metrics`] and a stop signal; a [`Summary`] at the end.
 //!
 //! ```text
-//! crew, each of which reads and works ──────────────────────────────────▶ sequence ──▶ writer
-//! readers ── bundles, numbered ──▶ whichever worker is free ── outputs ──▶
+//! crew, of whom each reads and works ───────────────────── outputs ──▶ sequence ──▶ writer
+//! readers ── bundles, numbered ──▶ whichever worker is free ── outputs ──▶ sequence ──▶ writer
 //! ```
 //!
 //! Invariants: **Output order is input order**: the numbers of the bundles are, and the writer gets
@@ -19,8 +19,8 @@
 //!
 //! Not here: signals and the metrics endpoint (`supervisor`), exit statuses (`main`); what happens
 //! to one batch ([`worker`]) and to a bundle (`bundle`), who reads what (`crew`), the order of files that
-//! are read side by side (`turns`), order of what is done (`sequence`), how outputs and rejects are written (`writer`), repeats
-//! and order of time ([`arranger`]).
+//! are read side by side (`turns`) and of what is done (`sequence`), how outputs and rejects are written
+//! (`writer`), repeats and order of time ([`arranger`]).
 //!
 //! Failure: [`Error`] when nothing can be written any more; a source that fails is logged and
 //! counted in the [`Summary`], and the next one goes on.
@@ -143,9 +143,9 @@ struct Mark {
 
 /// Runs until the input ends, the run is stopped, or nothing can be written.
 ///
-/// `metrics` are of this run alone. `outputs` is shared so that a signal can have its files reopened. `stop` ends the reader; the
-/// run itself does that when the writer cannot go on. `progress` is told of raw bytes that were
-/// read, from several threads.
+/// `metrics` are of this run alone. `outputs` is shared so that a signal can have its files reopened.
+/// `stop` ends the readers; the run itself does that when the writer cannot go on. `progress` is told of
+/// raw bytes that were read, from several threads.
 ///
 /// # Errors
 ///

@@ -33,8 +33,8 @@ pub(super) type Bundle = Vec<Job>;
 /// A batch on its way, or, in its place among the batches, why its source ends.
 pub(super) struct Job {
     pub(super) source: Arc<str>,
-    /// Whose record numbers these are, of sources whose records come in any order: inputs that are followed, and
-    /// connections.
+    /// Whose record numbers these are, of sources whose records come in any order: inputs that are
+    /// followed, and connections.
     pub(super) lane: usize,
     /// The first of its source: record numbers begin anew.
     pub(super) first: bool,
