@@ -25,6 +25,7 @@ use super::open_lot::{OpenLot, Step};
 use super::reader::{Flow, Reading};
 use super::sequence::Wake;
 use super::turns::Turns;
+use crate::source::Spare;
 
 /// So long a thread looks for something to do before it sleeps. Another one reads a bundle in 40 µs, and
 /// to be woken takes some 50 more: in a trial of two threads on 100 MB that were searched and not parsed,
@@ -83,7 +84,8 @@ impl<'a> Crew<'a> {
     pub(super) fn work(&self, mut hand: Option<Hand<'a>>) {
         let _leaves = Leaves(self);
         let mut own = None;
-        while let Some(mut lot) = self.next(&mut own, hand.as_ref()) {
+        let mut spare = Spare::default();
+        while let Some(mut lot) = self.next(&mut own, &mut spare, hand.as_ref()) {
             let may_wait = lot.may_wait();
             if may_wait {
                 hurry(hand.as_ref());
@@ -104,8 +106,9 @@ impl<'a> Crew<'a> {
                         return;
                     }
                 }
-                Step::Parked => {}
+                Step::Parked => spare = lot.take_spare(),
                 Step::Ended => {
+                    spare = lot.take_spare();
                     let flow = lot.pass_on();
                     self.tell_all();
                     if flow == Flow::Stop {
@@ -121,6 +124,7 @@ impl<'a> Crew<'a> {
     fn next(
         &self,
         own: &mut Option<Box<OpenLot<'a>>>,
+        spare: &mut Spare,
         hand: Option<&Hand<'a>>,
     ) -> Option<Box<OpenLot<'a>>> {
         loop {
@@ -135,7 +139,7 @@ impl<'a> Crew<'a> {
                 return lot;
             }
             if own.is_none()
-                && let Some(lot) = self.open_next()
+                && let Some(lot) = self.open_next(spare)
             {
                 return Some(lot);
             }
@@ -147,10 +151,13 @@ impl<'a> Crew<'a> {
         }
     }
 
-    fn open_next(&self) -> Option<Box<OpenLot<'a>>> {
+    fn open_next(&self, spare: &mut Spare) -> Option<Box<OpenLot<'a>>> {
         let mut lots = self.lots.lock().unwrap_or_else(PoisonError::into_inner);
         match lots.take(self.turns.lot()) {
-            NextLot::Lot(lot) => Some(Box::new(OpenLot::new(self.reading, self.turns, lot))),
+            NextLot::Lot(lot) => {
+                let spare = std::mem::take(spare);
+                Some(Box::new(OpenLot::new(self.reading, self.turns, lot, spare)))
+            }
             NextLot::Later => None,
             NextLot::NoMore(count) => {
                 self.turns.end_after(count);

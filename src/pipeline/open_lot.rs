@@ -58,12 +58,13 @@ pub(super) enum Step<'h, 'a> {
 }
 
 impl<'a> OpenLot<'a> {
-    pub(super) fn new(common: &'a Reading<'a>, turns: &'a Turns, lot: Lot) -> Self {
+    /// `spare` is what the last lot has left of its sources.
+    pub(super) fn new(common: &'a Reading<'a>, turns: &'a Turns, lot: Lot, spare: Spare) -> Self {
         let turn = Turn::Lot(LotTurn::new(turns, lot.number));
         Self {
             common,
             reader: Reader::new(common),
-            spare: Spare::default(),
+            spare,
             sources: lot.sources.into_iter(),
             is_stream: lot.is_stream,
             open: None,
@@ -71,6 +72,11 @@ impl<'a> OpenLot<'a> {
             end: None,
             waits: false,
         }
+    }
+
+    /// What its sources have left, for the next lot.
+    pub(super) fn take_spare(&mut self) -> Spare {
+        std::mem::take(&mut self.spare)
     }
 
     /// Whether there is something to do before the turn of this lot, or it has come, and is taken.
